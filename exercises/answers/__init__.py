@@ -1,0 +1,1 @@
+"""Worked answers, one file per paper."""

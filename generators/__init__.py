@@ -1,0 +1,1 @@
+"""Everything that writes a file: data, training, experiments, records, figures, and the site."""

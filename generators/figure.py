@@ -1,0 +1,393 @@
+"""House style of figures, and the only writer of figures and tables: everything in results/ that is no record.
+
+A figure is a function from its record to a matplotlib figure, made of the few helpers below. It is 400 px wide, has
+no title and no legend box, letters as outlines, and one file for light and dark. Everything is in pixels.
+"""
+
+import functools
+import importlib
+import io
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from matplotlib import font_manager, rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
+
+from generators.experiment import units
+from generators.files import ROOT
+from generators.ledger import settle, settle_ledger
+from generators.lettering import FAMILY, lettering
+from generators.palette import SEQUENTIAL, colour
+from generators.record import RESULTS, Record, Summary, records
+from generators.svg import NotAllowed, slim
+
+WIDTH = 400
+TEXT, SMALL, STRONG = 13, 12, 600
+
+# Second cues beside colour, in the order of the categories. Dashes are multiples of the line's width.
+DASHES = ((), (6, 2), (3, 1.6), (1.2, 1.4), (7, 2, 1.4, 2), (4, 1.4, 1.2, 1.4, 1.2, 1.4))
+MARKERS = "osD^vP"
+
+STYLE = {
+    "figure.dpi": 72,  # a point is a pixel
+    "savefig.dpi": 72,
+    "savefig.transparent": True,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "house",
+    "path.simplify": False,
+    "font.family": FAMILY,
+    "font.size": TEXT,
+    "text.color": colour("ink"),
+    "axes.unicode_minus": True,
+    "axes.edgecolor": colour("dim"),
+    "axes.labelcolor": colour("dim"),
+    "axes.labelsize": SMALL,
+    "axes.labelpad": 6,
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "grid.color": colour("rule"),
+    "grid.linewidth": 0.8,
+    "xtick.color": colour("dim"),
+    "ytick.color": colour("dim"),
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.major.width": 0.8,
+    "ytick.major.pad": 7,
+    "xtick.minor.size": 0,
+    "ytick.major.size": 0,
+    "ytick.minor.size": 0,
+}
+
+
+@functools.cache
+def _house_style() -> None:
+    for file in lettering():
+        font_manager.fontManager.addfont(file)
+    rcParams.update(STYLE)
+
+
+# Curves and bars ------------------------------------------------------------------------------------------------
+
+
+def new_figure(
+    height: int,
+    left: int = 42,
+    right: int = 96,
+    top: int = 34,
+    bottom: int = 46,
+    x: str = "",
+    y: str = "",
+) -> tuple[Figure, Axes]:
+    """One pair of axes with these margins; the y-axis's name lies above its upper end."""
+    _house_style()
+    figure = Figure(figsize=(WIDTH / 72, height / 72))
+    box = (
+        left / WIDTH,
+        bottom / height,
+        (WIDTH - left - right) / WIDTH,
+        (height - top - bottom) / height,
+    )
+    axes = figure.add_axes(box)
+    axes.grid(axis="y")
+    axes.set_xlabel(x)
+    figure.text(2 / WIDTH, 1 - (top - 16) / height, y, color=colour("dim"), size=SMALL, va="bottom")
+    return figure, axes
+
+
+def line(
+    axes: Axes,
+    x: Sequence[float],
+    y: Sequence[Summary] | Sequence[float],
+    category: int = 1,
+    label: str = "",
+    width: float = 2.2,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> None:
+    """A curve in the category's colour, dash and marker; of summaries: their means, in a band of 95 % intervals.
+
+    The band ends at the limits `within` which the quantity itself stays.
+    """
+    tone = colour(f"c{category}")
+    middle = [float(point.mean) if isinstance(point, Summary) else float(point) for point in y]
+    if isinstance(y[0], Summary):
+        ends = np.clip([[point.low for point in y], [point.high for point in y]], *within)
+        axes.fill_between(x, *ends, color=tone, alpha=0.16, linewidth=0, clip_on=False)
+    axes.plot(
+        x,
+        middle,
+        color=tone,
+        linewidth=width,
+        dashes=DASHES[category - 1],
+        dash_capstyle="butt",
+        marker=MARKERS[category - 1],
+        markersize=7,
+        markeredgewidth=1.2,
+        markeredgecolor=colour("paper"),
+        markevery=sorted({round(part * (len(middle) - 1) / 4) for part in range(5)}),
+        label=label or "_",
+        clip_on=False,
+    )
+
+
+def end_labels(axes: Axes, gap: float = 15) -> None:
+    """Write each curve's label at its end, spread until none touches another; set the axes' limits before."""
+    curves = [curve for curve in axes.get_lines() if not curve.get_label().startswith("_")]
+    ends = [axes.transData.transform(curve.get_xydata()[-1]) for curve in curves]
+    order = sorted(range(len(curves)), key=lambda index: ends[index][1])
+    heights = spread([ends[index][1] for index in order], gap)
+    for index, height in zip(order, heights, strict=True):
+        axes.annotate(
+            curves[index].get_label(),
+            curves[index].get_xydata()[-1],
+            (8, height - ends[index][1]),
+            textcoords="offset points",
+            color=curves[index].get_color(),
+            weight=STRONG,
+            va="center_baseline",
+            annotation_clip=False,
+        )
+
+
+def spread(wanted: Sequence[float], gap: float) -> list[float]:
+    """The places nearest to those wanted (ascending) that keep the order and lie at least `gap` apart."""
+    groups: list[
+        tuple[float, int]
+    ] = []  # neighbours that moved together: sum of their places, and how many
+    for index, place in enumerate(wanted):
+        total, count = place - index * gap, 1
+        while groups and groups[-1][0] / groups[-1][1] > total / count:
+            before = groups.pop()
+            total, count = total + before[0], count + before[1]
+        groups.append((total, count))
+    settled = [total / count for total, count in groups for _ in range(count)]
+    return [place + index * gap for index, place in enumerate(settled)]
+
+
+def bars(
+    names: Sequence[str],
+    values: Sequence[Summary],
+    shown: Callable[[float], str],
+    x: str,
+    subject: int = 0,
+) -> tuple[Figure, Axes]:
+    """Horizontal bars with 95 % intervals, their values in one column; the subject in colour, the others muted."""
+    left = 14 + max(text_width(name) for name in names)
+    right = 16 + max(text_width(shown(value.mean), STRONG) for value in values)
+    figure, axes = new_figure(64 + 32 * len(names), left=left, right=right, top=10, bottom=46, x=x)
+    axes.grid(visible=False, axis="y")
+    axes.grid(axis="x")
+    axes.spines["bottom"].set_visible(False)
+    axes.tick_params(axis="x", length=0)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", labelsize=TEXT, labelcolor=colour("ink"))
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    for row, value in enumerate(values):
+        tone = colour("c1" if row == subject else "mute")
+        axes.barh(row, value.mean, height=0.6, color=tone, clip_on=False)
+        if value.n > 1:
+            axes.errorbar(
+                value.mean,
+                row,
+                xerr=value.half_width,
+                color=colour("ink"),
+                linewidth=1.6,
+                capsize=3.5,
+                capthick=1.6,
+                clip_on=False,
+            )
+        axes.annotate(
+            shown(value.mean),
+            (1, row),
+            (right - 2, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            va="center_baseline",
+            weight=STRONG if row == subject else 400,
+        )
+    return figure, axes
+
+
+def text_width(text: str, weight: int = 400, size: float = TEXT) -> int:
+    """Pixels that a text takes, rounded up."""
+    _house_style()
+    properties = font_manager.FontProperties(family=FAMILY, weight=weight)
+    return (
+        math.ceil(TextPath((0, 0), text, size=size, prop=properties).get_extents().width)
+        if text.strip()
+        else 0
+    )
+
+
+def grouped(value: float, place: int | None = None) -> str:
+    """A tick's label with thin spaces between thousands."""
+    return f"{value:,.0f}".replace(",", "\u2009")
+
+
+# Heat maps ------------------------------------------------------------------------------------------------------
+
+
+def step(weight: float) -> int:
+    """Which of the ten sequential colours a weight gets: even in its square root, so that small ones show."""
+    return min(len(SEQUENTIAL) - 1, math.floor(10 * math.sqrt(max(0.0, weight))))
+
+
+def on_step(number: int) -> str:
+    """The role in which text is readable on a sequential colour."""
+    return "ink" if number < 5 else "glow" if number == 5 else "paper"
+
+
+def heatmap(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    weights: Sequence[Sequence[float]],
+    label: str = "weight, %",
+) -> Figure:
+    """Weights as coloured rectangles: percentages from 10 on, and a box around the largest of each row."""
+    array = np.asarray(weights, dtype=float)
+    if array.shape != (len(rows), len(columns)):
+        raise ValueError(f"{array.shape} weights for {len(rows)} rows and {len(columns)} columns")
+    left = 16 + max(text_width(name) for name in rows)
+    cell = min(80.0, (WIDTH - left - 8) / len(columns))
+    tall = min(cell, 36.0)
+    widest = max(text_width(name) for name in columns)
+    slanted = widest > cell - 4
+    top = round(20 + 0.71 * widest) if slanted else 26
+    grid, legend = tall * len(rows), 44
+    height = round(top + grid + legend)
+    figure, axes = new_figure(height, left=0, right=0, top=0, bottom=0)
+    axes.set(xlim=(0, WIDTH), ylim=(height, 0))
+    axes.axis("off")
+    left += (WIDTH - left - 8 - cell * len(columns)) / 2
+    for column, name in enumerate(columns):
+        middle = left + cell * (column + 0.5)
+        place = (
+            {"rotation": 45, "ha": "left", "rotation_mode": "anchor"}
+            if slanted
+            else {"ha": "center"}
+        )
+        axes.text(middle - (4 if slanted else 0), top - 8, name, **place)
+    for row, name in enumerate(rows):
+        axes.text(left - 10, top + tall * (row + 0.5), name, ha="right", va="center_baseline")
+        for column, weight in enumerate(array[row]):
+            corner = (left + cell * column, top + tall * row)
+            _cell(axes, corner, cell, tall, weight, boxed=column == int(array[row].argmax()))
+    _scale(axes, left, top + grid + 16, label)
+    return figure
+
+
+def _cell(
+    axes: Axes, corner: tuple[float, float], width: float, height: float, weight: float, boxed: bool
+) -> None:
+    x, y = corner
+    number = step(weight)
+    axes.add_patch(
+        Rectangle(
+            (x + 0.75, y + 0.75),
+            width - 1.5,
+            height - 1.5,
+            facecolor=colour(f"s{number}"),
+            linewidth=0,
+            clip_on=False,
+        )
+    )
+    if boxed:
+        box = Rectangle(
+            (x + 1.4, y + 1.4),
+            width - 2.8,
+            height - 2.8,
+            fill=False,
+            edgecolor=colour("ink"),
+            linewidth=1.6,
+            clip_on=False,
+        )
+        axes.add_patch(box)
+    if weight >= 0.095:  # what rounds to ten or more
+        style = {"color": colour(on_step(number)), "weight": STRONG if boxed else 400}
+        axes.text(
+            x + width / 2,
+            y + height / 2,
+            f"{100 * weight:.0f}",
+            ha="center",
+            va="center_baseline",
+            **style,
+        )
+
+
+def _scale(axes: Axes, x: float, y: float, label: str) -> None:
+    """The ten colours in a row, with the weights where the first, the sixth and the last end."""
+    style = {"color": colour("dim"), "size": SMALL}
+    axes.text(x, y + 5, label, va="center_baseline", **style)
+    start = x + text_width(label, size=SMALL) + 12
+    for number in range(len(SEQUENTIAL)):
+        axes.add_patch(
+            Rectangle(
+                (start + 13 * number, y),
+                13,
+                10,
+                facecolor=colour(f"s{number}"),
+                linewidth=0,
+                clip_on=False,
+            )
+        )
+        if number in (0, 5):
+            axes.text(start + 13 * number, y + 22, f"{number**2}", ha="center", **style)
+    axes.text(start + 13 * len(SEQUENTIAL), y + 22, "100", ha="center", **style)
+
+
+# Files ----------------------------------------------------------------------------------------------------------
+
+
+def svg(figure: Figure) -> str:
+    """The picture as text, the same each time."""
+    if round(figure.get_figwidth() * 72) != WIDTH:
+        raise ValueError(
+            f"a figure is {WIDTH} px wide, not {figure.get_figwidth() * 72:.0f}; stack panels instead"
+        )
+    buffer = io.StringIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Glyph")  # matplotlib would draw a box
+        try:
+            figure.savefig(
+                buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+            )
+        except UserWarning as missing:
+            raise NotAllowed(f"a letter that {FAMILY} does not have: {missing}") from missing
+    return slim(buffer.getvalue())
+
+
+def draw(names: Sequence[str] = (), check: bool = False) -> list[str]:
+    """Write figures and ledgers of some papers, or of all; with `check` only compare. What is wrong, a line each."""
+    folder = ROOT / "generators" / "figures"
+    known = {path.stem for path in folder.glob("[!_]*.py")} | set(units())
+    problems = []
+    for paper in sorted(known & set(names) if names else known):
+        functions = {}
+        if (folder / f"{paper}.py").is_file():
+            functions = importlib.import_module(f"generators.figures.{paper}").FIGURES
+        problems += _draw_all(paper, functions, check) + settle_ledger(paper, check)
+    return problems
+
+
+def _draw_all(
+    paper: str, functions: Mapping[str, Callable[[Record], Figure]], check: bool
+) -> list[str]:
+    problems = []
+    for name, function in functions.items():
+        record = records(paper).get(f"{paper}.{name}")
+        if record is None:
+            missing = f"results/{paper}/{name}.json is missing"
+            problems.append(f"{missing}: `nox -s train -- {paper}` makes it")
+        else:
+            problems += settle(RESULTS / paper / f"{name}.svg", svg(function(record)), check)
+    for orphan in sorted({path.stem for path in (RESULTS / paper).glob("*.svg")} - set(functions)):
+        problems.append(f"results/{paper}/{orphan}.svg: no function draws it any more; delete it")
+    return problems

@@ -1,0 +1,71 @@
+"""The one plain training loop."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Progress = Callable[[float, float], None]
+report: Progress = lambda done, loss: None  # noqa: E731  the pool puts its own here, to move the progress bar
+
+
+def training(
+    model: nn.Module,
+    loss_of: Callable[[Any], Tensor],
+    batches: Iterator[Any],
+    steps: int,
+    lr: float,
+    warmup: int = 0,
+    weight_decay: float = 0.0,
+    clip: float = 1.0,
+) -> Iterator[tuple[int, float]]:
+    """Train with AdamW: linear warm-up, cosine decay to zero, clipped gradients.
+
+    The caller walks through the steps and may look at the model between any two:
+    `for step, loss in training(...)`.
+
+    Args:
+        model: Trained in place; left in training mode at each step.
+        loss_of: From a batch to a scalar loss.
+        batches: Endless, or at least `steps` long.
+        steps: Number of updates.
+        lr: Peak learning rate.
+        warmup: Steps from 0 to the peak.
+        weight_decay: Decoupled, on matrices only.
+        clip: Largest norm of the gradient.
+
+    Yields:
+        The step, from 1, and its loss before the update.
+    """
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), eps=1e-9, fused=True)
+    for step in range(1, steps + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * schedule(step, steps, warmup)
+        model.train()
+        loss = loss_of(next(batches))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        value = loss.item()
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"the loss is {value} at step {step}; a lower learning rate may help"
+            )
+        report(step / steps, value)
+        yield step, value
+
+
+def schedule(step: int, steps: int, warmup: int) -> float:
+    """The share of the peak learning rate at a step: a line up, then half a cosine down to zero."""
+    if step <= warmup:
+        return step / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))

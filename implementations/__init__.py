@@ -1,0 +1,1 @@
+"""What the papers say, in pure PyTorch: one module per paper."""

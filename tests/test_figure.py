@@ -1,0 +1,356 @@
+"""The house style: colours that everybody can tell apart, and pictures that are the same each time."""
+
+import itertools
+import json
+import re
+import warnings
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from generators import figure, ledger, lettering, palette, record
+from generators.experiment import Claim, Rule
+from generators.figures import transformer as figures
+from generators.files import Damaged, read_sealed, write_sealed
+from generators.papers import UnknownName
+from generators.record import Record, Summary
+from generators.svg import NotAllowed
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # stray backslashes in its docstrings
+    from colorspacious import cspace_convert, deltaE
+
+SCHEMES = {"light": 0, "dark": 1}
+BLINDNESS = ("normal", "deuteranomaly", "protanomaly", "tritanomaly")
+
+
+def luminance(colour):
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    bright, dull = sorted([luminance(one), luminance(other)], reverse=True)
+    return (bright + 0.05) / (dull + 0.05)
+
+
+def seen(colour, eyes):
+    """A colour as sRGB from 0 to 1, as eyes with this deficiency see it."""
+    rgb = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    if eyes == "normal":
+        return rgb
+    space = {"name": "sRGB1+CVD", "cvd_type": eyes, "severity": 100}
+    return np.clip(cspace_convert(rgb, space, "sRGB1"), 0, 1)
+
+
+def nearest(colours, eyes):
+    pairs = itertools.combinations([seen(colour, eyes) for colour in colours], 2)
+    return min(deltaE(*pair, input_space="sRGB1", uniform_space="CAM02-UCS") for pair in pairs)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("role", ["ink", "dim", *(f"c{n}" for n in range(1, 7))])
+def test_text_in_these_colours_is_readable_on_paper(role, scheme):
+    which = SCHEMES[scheme]
+    assert contrast(palette.ROLES[role][which], palette.ROLES["paper"][which]) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("step", range(10))
+def test_a_number_is_readable_on_every_step_of_a_heat_map(step, scheme):
+    which = SCHEMES[scheme]
+    text, cell = palette.ROLES[figure.on_step(step)][which], palette.ROLES[f"s{step}"][which]
+    assert contrast(text, cell) >= 4.5
+
+
+@pytest.mark.parametrize("eyes", BLINDNESS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_categories_stay_apart_for_everybody(scheme, eyes):
+    colours = [pair[SCHEMES[scheme]] for pair in palette.CATEGORIES]
+    first_three = {"light": 20, "dark": 17.5}[scheme]  # on dark paper tritanopia leaves 17.6
+    assert nearest(colours[:3], eyes) >= first_three
+    assert nearest(colours, eyes) >= 13
+
+
+@pytest.mark.parametrize("eyes", BLINDNESS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_two_ends_of_a_diverging_scale_stay_apart(scheme, eyes):
+    ends = [palette.DIVERGING[end][SCHEMES[scheme]] for end in (0, -1)]
+    assert nearest(ends, eyes) >= 35
+
+
+def test_heat_map_steps_get_evenly_stronger():
+    for which, direction in ((0, -1), (1, 1)):
+        steps = [seen(pair[which], "normal") for pair in palette.SEQUENTIAL]
+        lightness = np.array([cspace_convert(rgb, "sRGB1", "CAM02-UCS")[0] for rgb in steps])
+        gaps = np.diff(lightness) * direction
+        assert gaps.min() > 3
+        assert gaps.max() < 12
+
+
+def test_steps_follow_the_square_root_of_the_weight():
+    assert [figure.step(weight) for weight in (0, 0.009, 0.011, 0.24, 0.26, 0.99, 1)] == [
+        0,
+        0,
+        1,
+        4,
+        5,
+        9,
+        9,
+    ]
+
+
+# Pictures
+
+
+def summaries(*values):
+    return [Summary((value - 1, value, value + 1)) for value in values]
+
+
+def curves():
+    drawn, axes = figure.new_figure(250, x="updates", y="exact match, %")
+    axes.set(xlim=(0, 4), ylim=(0, 100))
+    for category, label in enumerate(("one", "two", "three"), start=1):
+        figure.line(axes, range(5), summaries(0, 50, 80, 90, 99), category, label)
+    figure.end_labels(axes)
+    return drawn
+
+
+def cells():
+    return figure.heatmap(
+        ["two", "one"], ["ein", "und", "zwei"], [[0.02, 0.08, 0.9], [0.7, 0.3, 0]]
+    )
+
+
+def horizontal():
+    names, values = ["as published", "no positions"], summaries(99, 12)
+    return figure.bars(names, values, "{:.1f}".format, x="exact match, %")[0]
+
+
+PICTURES = [curves, cells, horizontal]
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_a_picture_is_the_same_each_time(picture):
+    assert figure.svg(picture()) == figure.svg(picture())
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_a_picture_follows_the_readers_scheme(picture):
+    text = figure.svg(picture())
+    rules, drawing = text.split("</style>")
+    assert not re.search(r"#[0-9a-f]{6}|rgb\(", drawing)
+    assert "#0102" not in text
+    used = set(re.findall(r"var\(--(\w+)\)", drawing))
+    assert used >= {"ink", "dim"}
+    for name in used:
+        light, dark = palette.ROLES[name]
+        before, after = rules.split("@media(prefers-color-scheme:dark)")
+        assert f"--{name}:{light}" in before
+        assert f"--{name}:{dark}" in after
+    assert "var(" not in palette.light(text) + palette.dark(text)
+    assert palette.ROLES["ink"][0] in palette.light(text)
+    assert palette.ROLES["ink"][0] not in palette.dark(text)
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_a_picture_is_small_whole_and_400_px_wide(picture):
+    text = figure.svg(picture())
+    root = ElementTree.fromstring(text)
+    assert root.get("width") == "400"
+    assert root.get("viewBox") == f"0 0 400 {root.get('height')}"
+    assert "<image" not in text
+    assert "metadata" not in text
+    pointed_at = set(re.findall(r'href="#(\w+)"|url\(#(\w+)\)', text))
+    assert {one or other for one, other in pointed_at} == set(re.findall(r' id="(\w+)"', text))
+
+
+def test_a_raster_image_is_refused():
+    drawn, axes = figure.new_figure(200)
+    axes.imshow([[0.1, 0.9]])
+    with pytest.raises(NotAllowed, match="raster"):
+        figure.svg(drawn)
+
+
+def test_a_colour_from_elsewhere_is_refused():
+    drawn, axes = figure.new_figure(200)
+    axes.plot([0, 1], color="red")
+    with pytest.raises(palette.ForeignColour, match="#ff0000"):
+        figure.svg(drawn)
+
+
+def test_an_unknown_role_names_the_nearest():
+    with pytest.raises(UnknownName, match='did you mean "paper"'):
+        palette.colour("papre")
+
+
+def test_a_letter_that_the_font_lacks_is_refused():
+    drawn, _ = figure.new_figure(200, y="a → b")
+    with pytest.raises(NotAllowed, match="→"):
+        figure.svg(drawn)
+
+
+def test_a_figure_wider_than_a_phone_is_refused():
+    with pytest.raises(ValueError, match="400 px wide, not 640"):
+        figure.svg(Figure(figsize=(640 / 72, 3)))
+
+
+def test_weights_that_do_not_fit_their_labels_are_refused():
+    with pytest.raises(ValueError, match="2 columns"):
+        figure.heatmap(["a"], ["b", "c"], [[1, 2, 3]])
+
+
+def test_semibold_letters_are_not_the_plain_ones():
+    assert figure.text_width("measured", 600) > figure.text_width("measured", 400)
+
+
+def test_without_the_font_package_the_error_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(lettering, "FONTS", tmp_path)
+    with pytest.raises(lettering.NoFont, match="nox -s env"):
+        lettering.lettering()
+
+
+@pytest.mark.parametrize("wanted", [[0, 0, 0], [0, 1, 50], [0, 20, 40], [5], [], [0, 14, 15, 16]])
+def test_spread_labels_keep_order_and_distance_and_move_little(wanted):
+    places = figure.spread(wanted, 15)
+    assert all(later - earlier >= 15 - 1e-9 for earlier, later in itertools.pairwise(places))
+    assert np.isclose(sum(places), sum(wanted))
+    if all(later - earlier >= 15 for earlier, later in itertools.pairwise(wanted)):
+        assert places == wanted
+
+
+def test_the_largest_of_a_row_has_the_box_and_small_weights_have_no_number():
+    drawn = cells()
+    labels = [text.get_text() for text in drawn.axes[0].texts]
+    assert {"90", "70", "30"} <= set(labels)
+    assert "8" not in labels
+    boxes = [patch for patch in drawn.axes[0].patches if not patch.get_fill()]
+    assert len(boxes) == 2
+
+
+# Figures of papers, and what `draw` writes
+
+
+def made_up(name):
+    steps = list(range(500, 4001, 500))
+    weights = np.random.default_rng(0).dirichlet([1, 1, 1, 1], size=(2, 4, 6)).round(3).tolist()
+    example = {
+        "source": ["zweihundert", "ein", "undzwanzig", "<end>"],
+        "target": ["two", " hundred", " and", " twenty-", "one", "<end>"],
+        "weights": weights,
+    }
+    run = {
+        "accuracy": 0.99,
+        "curve": {"step": steps, "accuracy": [1 - 2 ** (-step / 500) for step in steps]},
+        "examples": [example],
+    }
+    return {
+        "kind": "measured",
+        "paper": "transformer",
+        "name": name,
+        "settings": {},
+        "seeds": [0, 1, 2],
+        "runs": [run, {**run, "accuracy": 0.98}, run],
+        "fingerprint": "made up",
+    }
+
+
+@pytest.fixture
+def results(monkeypatch, tmp_path):
+    """Records of nobody, and a ledger with a claim that was tested and one that was not."""
+    from generators.experiments.transformer import translates
+
+    for module in (record, figure, ledger):
+        monkeypatch.setattr(module, "RESULTS", tmp_path)
+    for name in figures.FIGURES:
+        write_sealed(tmp_path / "transformer" / f"{name}.json", made_up(name))
+    tested = Claim(
+        id="A0",
+        text="Attention is enough.",
+        where="Abstract",
+        experiment="transformer.translation",
+        rule=Rule(translates, forecast=0.9),
+        measured="accuracy:pct",
+        superseded=(Rule(lambda known: "does not hold here", forecast=0.5),),
+    )
+    monkeypatch.setattr(Rule, "hash", property(lambda rule: f"hash of {rule.forecast}"))
+    open_claim = Claim(id="A1", text="Scaling helps.", where="Section 3.2.1")
+    monkeypatch.setattr(ledger, "claims", lambda paper: [tested, open_claim])
+    return tmp_path / "transformer"
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_each_figure_of_the_transformer_draws_its_record(name):
+    assert figure.svg(figures.FIGURES[name](Record(made_up(name)))).startswith("<svg")
+
+
+def test_draw_writes_once_and_then_finds_nothing_to_do(results):
+    assert figure.draw(["transformer"]) == []
+    written = {path.name: path.read_bytes() for path in results.iterdir()}
+    assert {"translation.svg", "alignment.svg", "claims.json", "claims.md"} <= written.keys()
+    assert figure.draw(["transformer"], check=True) == []
+    assert figure.draw(["transformer"]) == []
+    assert {path.name: path.read_bytes() for path in results.iterdir()} == written
+
+
+def test_the_ledger_holds_what_the_records_say(results):
+    figure.draw(["transformer"])
+    tested, untested = read_sealed(results / "claims.json")["claims"]
+    assert tested["verdict"] == "holds in part"  # the interval's lower end is below 95 %
+    assert tested["measured"].startswith("98.7 ± 1.4")
+    assert tested["key"] == "transformer.translation.accuracy"
+    assert tested["seeds"] == 3
+    assert tested["low"] < 0.98 < tested["high"]
+    assert "def translates" in tested["rule"]
+    assert tested["rule_hash"] == "hash of 0.9"
+    assert [old["verdict"] for old in tested["earlier"]] == ["does not hold here"]
+    assert untested["verdict"] == "not tested"
+    assert untested["measured"] is None
+    table = (results / "claims.md").read_text()
+    assert "| A0 | Attention is enough. (Abstract) | 0.90 | 98.7 ± 1.4" in table
+    assert "by an earlier rule: does not hold here" in table
+
+
+@pytest.mark.parametrize("name", ["alignment.svg", "claims.json", "claims.md"])
+def test_check_names_a_file_that_was_changed_by_hand(results, name):
+    figure.draw(["transformer"])
+    path = results / name
+    before = path.read_text()
+    path.write_text(before.replace("9", "8", 1))
+    (problem,) = figure.draw(["transformer"], check=True)
+    assert name in problem
+    assert "nox -s figures" in problem
+    assert figure.draw(["transformer"]) == []
+    assert path.read_text() == before
+
+
+def test_a_changed_record_makes_its_figure_stale(results):
+    figure.draw(["transformer"])
+    content = made_up("alignment")
+    content["runs"][0]["examples"][0]["target"][0] = "three"
+    write_sealed(results / "alignment.json", content)
+    (problem,) = figure.draw(["transformer"], check=True)
+    assert "alignment.svg" in problem
+
+
+def test_a_missing_record_is_named_with_its_command(results):
+    (results / "alignment.json").unlink()
+    assert any("nox -s train -- transformer" in problem for problem in figure.draw(["transformer"]))
+
+
+def test_a_damaged_record_is_not_drawn(results):
+    path = results / "alignment.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"question": "another"}))
+    with pytest.raises(Damaged, match="alignment"):
+        figure.draw(["transformer"])
+
+
+def test_a_picture_that_nobody_draws_is_named(results):
+    figure.draw(["transformer"])
+    (results / "old.svg").write_text("<svg/>")
+    (problem,) = figure.draw(["transformer"], check=True)
+    assert "old.svg" in problem

@@ -1,0 +1,356 @@
+"""The built site: whole, its own, the same twice; and every kind of mistake stops the build, named."""
+
+import filecmp
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from generators.files import ROOT
+from generators.papers import papers, settings
+from generators.site import checks, exercises, feed, links, mount, notebooks, repairs, tex
+
+ROOMS = ("docs", "exercises", "generators", "implementations", "notes", "results")
+FILES = ("README.md", "mkdocs.yml", "requirements.txt")
+
+
+@dataclass
+class Built:
+    """What a build left behind."""
+
+    site: Path
+    code: int
+    said: str
+
+
+def start(project: Path, site: Path, **environment: str) -> subprocess.Popen[str]:
+    """Start the strict build of a project."""
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--quiet",
+        "--site-dir",
+        str(site),
+    ]
+    given = {**os.environ, "NO_MKDOCS_2_WARNING": "1", **environment}
+    given.pop("SOURCE_DATE_EPOCH", None)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=project, env=given, stdout=pipe, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str], site: Path) -> Built:
+    """Wait for a build."""
+    said, _ = process.communicate(timeout=300)
+    return Built(site, process.returncode, said)
+
+
+@pytest.fixture(scope="session")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Built]:
+    """The project built twice, and a copy full of mistakes built once: two at a time, notebooks as they are kept."""
+    folder = tmp_path_factory.mktemp("sites")
+    faulty = folder / "project"
+    copy_project(faulty)
+    make_mistakes(faulty)
+    first = {
+        "once": start(ROOT, folder / "once", SITE_SKIP_NOTEBOOKS="1"),
+        "faulty": start(faulty, folder / "faulty"),
+    }
+    done = {name: finish(process, folder / name) for name, process in first.items()}
+    done["twice"] = finish(start(ROOT, folder / "twice", SITE_SKIP_NOTEBOOKS="1"), folder / "twice")
+    return done
+
+
+def copy_project(target: Path) -> None:
+    """Everything that a build reads; what is installed or cached is linked."""
+    unread = shutil.ignore_patterns("__pycache__", "notebooks")
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, target / room, ignore=unread)
+    for name in FILES:
+        shutil.copy(ROOT / name, target / name)
+    (target / "node_modules").symlink_to(ROOT / "node_modules")
+    (target / ".cache").mkdir()
+    for name in ("fonts", "pictures", "lettering"):
+        if (ROOT / ".cache" / name).is_dir():
+            (target / ".cache" / name).symlink_to(ROOT / ".cache" / name)
+
+
+MISTAKES = r"""
+
+A link to [nothing](nowhere.md), and one to [no place](claims.md#no-such-place).
+
+The formula $\nosuchmacro{x}$ is wrong.
+
+A number: <!--r:transformer.translation.acuracy:pct-->1.0 %<!--/r-->.
+
+<script src="https://cdn.example.com/x.js"></script> <a href="../claims/#no-such-claim">raw</a>
+"""
+FAILING = '# %% [markdown]\n# # Fails\n\n# %%\n1 + 1\n\n# %%\nraise RuntimeError("on purpose")\n'
+
+
+def make_mistakes(project: Path) -> None:
+    """One of each kind, on the page about the author and in a notebook."""
+    page = project / "docs" / "about.md"
+    page.write_text(page.read_text(encoding="utf-8") + MISTAKES, encoding="utf-8")
+    notebook = project / "docs" / "notebooks" / "transformer.py"
+    notebook.parent.mkdir()
+    notebook.write_text(FAILING, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        r"'about.md' contains a link 'nowhere.md'",
+        r"'claims.md#no-such-place'",
+        r"about\.md: KaTeX parse error: Undefined control sequence: \\nosuchmacro",
+        r"docs/about\.md:\d+: .*transformer\.translation\.acuracy",
+        r"about/index\.html: loads https://cdn\.example\.com/x\.js from another host",
+        r"about/index\.html: \.\./claims/#no-such-claim: there is no #no-such-claim",
+        r"docs/notebooks/transformer\.py: cell 3 failed:(.|\n)*on purpose",
+    ],
+)
+def test_each_mistake_fails_the_build_and_is_named(builds: dict[str, Built], words: str) -> None:
+    assert builds["faulty"].code != 0
+    assert re.search(words, builds["faulty"].said), builds["faulty"].said[-4000:]
+
+
+def test_the_line_of_a_wrong_marker_is_right(builds: dict[str, Built]) -> None:
+    found = re.search(r"docs/about\.md:(\d+): .*acuracy", builds["faulty"].said)
+    assert found
+    page = (ROOT / "docs" / "about.md").read_text(encoding="utf-8") + MISTAKES
+    assert "acuracy" in page.split("\n")[int(found[1]) - 1]
+
+
+def test_the_project_builds_strictly(builds: dict[str, Built]) -> None:
+    assert builds["once"].code == 0, builds["once"].said[-4000:]
+
+
+def test_nothing_is_wrong_with_any_page(builds: dict[str, Built]) -> None:
+    assert not checks.problems(builds["once"].site, settings()["site_url"])
+
+
+def test_every_page_is_light_enough(builds: dict[str, Built]) -> None:
+    sizes = checks.weights(builds["once"].site, settings()["site_url"])
+    assert len(sizes) > 15
+    assert not {page: size for page, size in sizes.items() if size > checks.BUDGET}
+
+
+def test_two_builds_are_the_same_bytes(builds: dict[str, Built]) -> None:
+    once, twice = builds["once"].site, builds["twice"].site
+    names = sorted(path.relative_to(once).as_posix() for path in once.rglob("*") if path.is_file())
+    assert names == sorted(
+        path.relative_to(twice).as_posix() for path in twice.rglob("*") if path.is_file()
+    )
+    _, different, unread = filecmp.cmpfiles(once, twice, names, shallow=False)
+    assert not different
+    assert not unread
+
+
+def test_the_whole_site_is_there(builds: dict[str, Built]) -> None:
+    site = builds["once"].site
+    for room in ("", "papers/", "claims/", "evidence/", "guides/", "posts/", "about/", "tags/"):
+        assert (site / room / "index.html").is_file(), room
+    for name in ("404.html", "feed.xml", "robots.txt", "sitemap.xml", "search/search_index.json"):
+        assert (site / name).is_file(), name
+    assert not list(site.rglob("*.map"))
+    ElementTree.parse(site / "feed.xml")
+    for paper in papers():
+        if paper.state != "planned":
+            for room in ("papers", "notes", "api", "results"):
+                assert (site / room / paper.stem / "index.html").is_file(), room
+
+
+def test_formulas_are_rendered_and_their_style_is_asked_for_only_there(
+    builds: dict[str, Built],
+) -> None:
+    for file in builds["once"].site.rglob("*.html"):
+        page = file.read_text(encoding="utf-8")
+        assert 'class="arithmatex"' not in page, file
+        assert ('class="katex"' in page) == ("katex.min.css" in page), file
+
+
+def test_pages_say_what_a_shared_link_shows(builds: dict[str, Built]) -> None:
+    site, base = builds["once"].site, settings()["site_url"]
+    for file in site.rglob("index.html"):
+        page = file.read_text(encoding="utf-8")
+        for name in ("og:title", "og:description", "og:url", "twitter:card"):
+            assert page.count(f'"{name}"') == 1, (file, name)
+        card = re.search(r'property="og:image" content="([^"]+)"', page)
+        assert card
+        assert (site / card[1].removeprefix(base)).is_file()
+        assert f'rel="canonical" href="{base}' in page
+
+
+def test_numbers_bring_their_records(builds: dict[str, Built]) -> None:
+    for file in builds["once"].site.rglob("*.html"):
+        page = file.read_text(encoding="utf-8")
+        if keys := set(re.findall(r'data-r="([^"]+)"', page)):
+            block = re.search(
+                r'<script type="application/json" id="records">(.*?)</script>', page, re.S
+            )
+            assert block, file
+            assert keys == set(yaml.safe_load(block[1])), file
+
+
+# The parts by themselves
+
+
+def test_the_checker_finds_each_kind_of_mistake(tmp_path: Path) -> None:
+    (tmp_path / "style.css").write_text("")
+    good = (
+        '<html lang="en"><head><title>{0}</title><meta name="description" content="d">'
+        '<link rel="stylesheet" href="/x/style.css">'
+        '</head><body><h1 id="a">A</h1>{1}</body></html>'
+    )
+    (tmp_path / "index.html").write_text(
+        good.format("Home", '<a href="b/#a">b</a><img src="style.css" alt="">')
+    )
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "index.html").write_text(good.format("B", '<a href="../">home</a>'))
+    assert checks.problems(tmp_path, "https://e.org/x/") == []
+    for wrong, what in {
+        '<a href="b/#z">b</a>': "there is no #z",
+        '<a href="/other">b</a>': "leads nowhere",
+        '<img src="style.css">': "alt text",
+        "<h1>again</h1>": "2 first-level headings",
+        '<p id="a">': "'a' stands 2 times",
+        '<script src="https://cdn.org/x.js"></script>': "another host",
+    }.items():
+        (tmp_path / "index.html").write_text(good.format("Home", wrong))
+        assert what in "\n".join(checks.problems(tmp_path, "https://e.org/x/"))
+    (tmp_path / "index.html").write_text(good.format("B", ""))
+    assert "another page's" in "\n".join(checks.problems(tmp_path, "https://e.org/x/"))
+
+
+def test_formulas_are_kept_and_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
+    cache = tmp_path / "katex.json"
+    page = r'<p><span class="arithmatex">\(a &lt; b\)</span></p>'
+    renderer = tex.Renderer(cache)
+    html = renderer.page(page, pytest.fail)
+    renderer.close()
+    assert "<math" in html
+    kept = cache.read_bytes()
+    again = tex.Renderer(cache)
+    assert again.page(page, pytest.fail) == html
+    assert again._process is None  # nothing to ask Node for
+    cache.write_bytes(kept[:-20])
+    third = tex.Renderer(cache)
+    assert third.page(page, pytest.fail) == html
+    third.close()
+    assert cache.read_bytes() == kept
+
+
+def test_dollars_are_formulas_only_outside_code() -> None:
+    marked = tex.mark_dollars(
+        "<p>$x_1$ for 5 $ or $6, <code>$y$</code></p><pre>$z$ $$w$$</pre><p>$$v$$</p>"
+    )
+    assert marked == (
+        r'<p><span class="arithmatex">\(x_1\)</span> for 5 $ or $6, <code>$y$</code></p><pre>$z$ $$w$$</pre>'
+        r'<p><span class="arithmatex">\[v\]</span></p>'
+    )
+
+
+def test_links_work_on_the_forge_and_on_the_site() -> None:
+    note = ROOT / "notes" / "transformer.md"
+    pages = {
+        ROOT / "docs" / "claims.md": "claims.md",
+        ROOT / "exercises" / "transformer.py": "exercises/transformer.md",
+    }
+    for written, wanted in {
+        "[a](../docs/claims.md#x)": "[a](../claims.md#x)",
+        "[a](../exercises/transformer.py)": "[a](../exercises/transformer.md)",
+        "[a](../noxfile.py)": "[a](https://f.org/r/blob/main/noxfile.py)",
+        "[a](../tests)": "[a](https://f.org/r/tree/main/tests)",
+        "[a](https://x.org) [b](#here)": "[a](https://x.org) [b](#here)",
+        "`[a](../noxfile.py)`": "`[a](../noxfile.py)`",
+        "[a](../missing.py)": "[a](../missing.py)",
+    }.items():
+        assert (
+            links.for_site(written, note, "notes/transformer.md", pages, "https://f.org/r/")
+            == wanted
+        )
+
+
+def test_exercises_become_tasks_with_folded_answers(tmp_path: Path) -> None:
+    stubs, worked = tmp_path / "s.py", tmp_path / "a.py"
+    stubs.write_text(
+        '"""Title.\n\nWords."""\nHINTS = {"add": ["Use a plus."]}\n\n\n'
+        'def add(a, b):\n    """Add two numbers."""\n    raise NotImplementedError\n'
+    )
+    worked.write_text('def add(a, b):\n    """Addition."""\n    return a + b\n')
+    page = exercises.page(papers()[0], stubs, worked)
+    assert "Add two numbers." in page
+    assert "return a + b" in page.partition("worked answer")[2]
+    assert page.index("Use a plus.") < page.index("return a + b")
+
+
+def test_notebooks_depend_on_what_they_import(tmp_path: Path) -> None:
+    (tmp_path / "implementations").mkdir()
+    (tmp_path / "implementations" / "__init__.py").touch()
+    module, other = tmp_path / "implementations" / "a.py", tmp_path / "implementations" / "b.py"
+    module.write_text("X = 1\n")
+    other.write_text("Y = 1\n")
+    notebook = tmp_path / "n.py"
+    notebook.write_text("# %%\nfrom implementations import a\n")
+    before = notebooks.foundation(notebook, tmp_path)
+    other.write_text("Y = 2\n")
+    assert notebooks.foundation(notebook, tmp_path) == before
+    module.write_text("X = 2\n")
+    assert notebooks.foundation(notebook, tmp_path) != before
+
+
+def test_a_readers_notebook_installs_the_project_first(tmp_path: Path) -> None:
+    kept = tmp_path / "n.ipynb"
+    content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# N", id="a")])
+    kept.write_text(nbformat.writes(content))
+    made = nbformat.reads(notebooks.for_readers(kept, "thing"), as_version=4)
+    assert made.cells[0].source.endswith("%pip install -q thing")
+    assert len(made.cells) == 2
+
+
+def test_a_notebooks_page_loses_the_style_sheets_and_the_second_copy() -> None:
+    page = (
+        "<style>a{}</style><script src='https://cdn'></script>"
+        '<div class="highlight-ipynb hl-python "><pre><span></span>x = 1\n</pre></div>'
+        '<div class="clipboard-copy-txt" id="cell-1">x = 1</div>'
+    )
+    wanted = (
+        '<div class="language-python highlight"><pre><span></span><code>x = 1\n</code></pre></div>'
+    )
+    assert notebooks.slim(page) == wanted
+
+
+def test_the_feed_changes_only_with_its_posts() -> None:
+    post = feed.Post("A & B", "What <it> is", "https://e.org/posts/a/", "2026-01-02")
+    text = feed.atom("T", "N", "https://e.org/", [post])
+    root = ElementTree.fromstring(text)
+    assert root.find("{http://www.w3.org/2005/Atom}updated").text == "2026-01-02T00:00:00Z"
+    assert "A &amp; B" in text
+
+
+def test_tags_that_are_there_are_not_added_twice() -> None:
+    page = repairs.into_head(
+        '<head><meta property="og:title" content="x"></head>',
+        repairs.social("x", "d", "u", "c", "s"),
+    )
+    assert page.count('"og:title"') == 1
+    assert page.count('"og:image"') == 1
+
+
+def test_navigation_holds_what_exists() -> None:
+    stem = papers()[1].stem
+    assert mount.navigation({f"papers/{stem}.md", f"notebooks/{stem}.ipynb"}) == [
+        {papers()[1].name: [f"papers/{stem}.md", f"notebooks/{stem}.ipynb"]}
+    ]

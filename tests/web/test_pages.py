@@ -1,0 +1,80 @@
+"""Every kind of page, light and dark, on a desktop and on a phone."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from conftest import KINDS, SCHEMES, WIDTHS, Browser
+
+from generators.files import ROOT
+from generators.site import checks
+
+WEIGHT = 170_000  # bytes that a page may transfer
+
+SCHEME = """
+const named = document.body.dataset.mdColorScheme;
+const dark = named ? named == "slate" : matchMedia("(prefers-color-scheme: dark)").matches;
+return dark ? "dark" : "light";
+"""
+TOO_WIDE = """
+const root = document.documentElement;
+if (root.scrollWidth <= root.clientWidth && innerWidth <= arguments[0]) return [];
+return [...document.querySelectorAll("body *")]
+  .filter((element) => element.getBoundingClientRect().right > root.clientWidth + 1)
+  .slice(0, 3)
+  .map((element) => `${element.tagName}.${element.className}`)
+  .concat(["the page"]);
+"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_is_sound(browser: Browser, pytestconfig, kind: str, scheme: str, width: int):
+    """No axe violation, no other host, no console error, nothing wider than the window."""
+    browser.show(kind, scheme, width)
+    scheme_here = browser.run(SCHEME)
+    assert scheme_here == scheme
+    faults = []
+    browser.scroll_through()
+    if pytestconfig.option.screenshots:
+        browser.picture(ROOT / ".cache" / "screenshots" / f"{kind}-{scheme}-{width}.png")
+    wide = browser.run(TOO_WIDE, width)
+    faults += [f"wider than {width} px: {element}" for element in wide]
+    for violation in browser.axe():
+        where = "; ".join(node["html"][:120] for node in violation["nodes"][:3])
+        faults.append(f"axe: {violation['id']}: {violation['help']}: {where}")
+    own = urlsplit(browser.address).netloc
+    seen = list(browser.requests().values())
+    assert any(request["url"] == browser.shown for request in seen)  # the log is not just empty
+    faults += [f"asks {r['url']}" for r in seen if urlsplit(r["url"]).netloc != own]
+    faults += [
+        f"{r['url']}: {r['status']}"
+        for r in seen
+        if (r["status"] or 200) >= 400 and not (kind == "404" and r["url"] == browser.shown)
+    ]
+    own_404 = f"{browser.shown} - Failed to load resource"
+    faults += [f"console: {e}" for e in browser.errors() if not (kind == "404" and own_404 in e)]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_page_is_light(browser: Browser, width: int, capsys: pytest.CaptureFixture):
+    """At most 170 KB on the wire on a first visit, before anybody scrolls."""
+    weights = {}
+    for kind in KINDS:
+        browser.show(kind, "light", width)
+        weights[kind] = sum(request["bytes"] for request in browser.requests().values())
+    with capsys.disabled():
+        print(
+            f"\nKB at {width} px: " + ", ".join(f"{k} {w / 1000:.0f}" for k, w in weights.items())
+        )
+    assert all(weights.values())
+    heavy = {kind: weight for kind, weight in weights.items() if weight > WEIGHT}
+    assert not heavy
+
+
+def test_no_link_and_no_anchor_is_broken(site: Path, site_url: str):
+    """Inside the site; the check itself is the one of the site build."""
+    assert list(site.rglob("*.html"))
+    assert checks.broken_links(site, site_url) == []
