@@ -159,7 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hint", metavar="EXERCISE", help="show one more hint each time")
     parser.add_argument("--answers", action="store_true", help="grade the worked answers instead")
     parser.add_argument(
-        "--folder", type=Path, default=HERE.parent / "my", help="where your answers are (my/)"
+        "--folder", type=Path, default=Path("my"), help="where your answers are (my)"
     )
     options = parser.parse_args(arguments)
     try:

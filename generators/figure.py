@@ -20,6 +20,7 @@ from matplotlib.textpath import TextPath
 
 from generators.experiment import units
 from generators.files import ROOT
+from generators.formats import NARROW, shown
 from generators.ledger import settle, settle_ledger
 from generators.lettering import FAMILY, lettering
 from generators.palette import SEQUENTIAL, colour
@@ -131,7 +132,7 @@ def line(
         markersize=7,
         markeredgewidth=1.2,
         markeredgecolor=colour("paper"),
-        markevery=sorted({round(part * (len(middle) - 1) / 4) for part in range(5)}),
+        markevery=list(range(len(middle) - 1, -1, -max(1, math.ceil((len(middle) - 1) / 4))))[::-1],
         label=label or "_",
         clip_on=False,
     )
@@ -174,13 +175,13 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
 def bars(
     names: Sequence[str],
     values: Sequence[Summary],
-    shown: Callable[[float], str],
+    label: Callable[[float], str],
     x: str,
     subject: int = 0,
 ) -> tuple[Figure, Axes]:
     """Horizontal bars with 95 % intervals, their values in one column; the subject in colour, the others muted."""
     left = 14 + max(text_width(name) for name in names)
-    right = 16 + max(text_width(shown(value.mean), STRONG) for value in values)
+    right = 16 + max(text_width(label(value.mean), STRONG) for value in values)
     figure, axes = new_figure(64 + 32 * len(names), left=left, right=right, top=10, bottom=46, x=x)
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x")
@@ -204,7 +205,7 @@ def bars(
                 clip_on=False,
             )
         axes.annotate(
-            shown(value.mean),
+            label(value.mean),
             (1, row),
             (right - 2, 0),
             xycoords=("axes fraction", "data"),
@@ -216,6 +217,7 @@ def bars(
     return figure, axes
 
 
+@functools.cache
 def text_width(text: str, weight: int = 400, size: float = TEXT) -> int:
     """Pixels that a text takes, rounded up."""
     _house_style()
@@ -227,9 +229,14 @@ def text_width(text: str, weight: int = 400, size: float = TEXT) -> int:
     )
 
 
+def lettered(number: float, form: str) -> str:
+    """A number as prose writes it, in spaces that the font has."""
+    return shown(number, form).replace(NARROW, "\u2009")
+
+
 def grouped(value: float, place: int | None = None) -> str:
     """A tick's label with thin spaces between thousands."""
-    return f"{value:,.0f}".replace(",", "\u2009")
+    return lettered(value, "int")
 
 
 # Heat maps ------------------------------------------------------------------------------------------------------
@@ -249,24 +256,31 @@ def heatmap(
     rows: Sequence[str],
     columns: Sequence[str],
     weights: Sequence[Sequence[float]],
+    sides: tuple[str, str] = ("", ""),
     label: str = "weight, %",
 ) -> Figure:
-    """Weights as coloured rectangles: percentages from 10 on, and a box around the largest of each row."""
+    """Weights as coloured rectangles: percentages from 10 on, and a box around the largest of each row.
+
+    `sides` says what the rows and what the columns are.
+    """
     array = np.asarray(weights, dtype=float)
     if array.shape != (len(rows), len(columns)):
         raise ValueError(f"{array.shape} weights for {len(rows)} rows and {len(columns)} columns")
-    left = 16 + max(text_width(name) for name in rows)
+    left = 16 + max(text_width(name) for name in [*rows, sides[0]])
     cell = min(80.0, (WIDTH - left - 8) / len(columns))
     tall = min(cell, 36.0)
     widest = max(text_width(name) for name in columns)
     slanted = widest > cell - 4
-    top = round(20 + 0.71 * widest) if slanted else 26
+    top = (round(20 + 0.71 * widest) if slanted else 26) + (20 if sides[1] else 0)
     grid, legend = tall * len(rows), 44
     height = round(top + grid + legend)
     figure, axes = new_figure(height, left=0, right=0, top=0, bottom=0)
     axes.set(xlim=(0, WIDTH), ylim=(height, 0))
     axes.axis("off")
     left += (WIDTH - left - 8 - cell * len(columns)) / 2
+    quiet = {"color": colour("dim"), "size": SMALL}
+    axes.text(left - 10, top - 8, sides[0], ha="right", **quiet)
+    axes.text(left + cell * len(columns) / 2, 14, sides[1], ha="center", **quiet)
     for column, name in enumerate(columns):
         middle = left + cell * (column + 0.5)
         place = (

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable
 
+from generators.papers import UnknownName
+
 NARROW = "\u202f"  # a narrow space that does not break: between a number and its unit, and between thousands
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -62,6 +64,8 @@ WITH_SPREAD = (
 
 def shown(number: float, form: str) -> str:
     """A number in one of the formats: `shown(0.987, "pct")` is "98.7 %"."""
+    if form not in FORMATS:
+        raise UnknownName("format", form, [*FORMATS, *SPREADS])
     return FORMATS[form](number).replace("-", "−")
 
 

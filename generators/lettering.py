@@ -33,7 +33,7 @@ def _converted(source: Path, style: str) -> Path:
     if not source.is_file():
         raise NoFont(f"{source} is missing: `nox -s env` installs what package.json pins")
     raw = source.read_bytes()
-    target = CACHE / f"{digest(raw)[:16]}.ttf"
+    target = CACHE / f"{digest(raw + style.encode())[:16]}.ttf"
     if not target.is_file():
         font = ttLib.TTFont(io.BytesIO(raw), recalcTimestamp=False)
         font.flavor = None

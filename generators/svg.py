@@ -22,7 +22,7 @@ def slim(text: str) -> str:
     """Round coordinates, shorten ids, drop what draws nothing, and turn sentinel colours into variables."""
     root = ElementTree.fromstring(text)
     _refuse_rasters(root)
-    _drop(root, {"metadata", "style"})
+    _drop(root, "style")
     for element in root.iter():
         element.tag = element.tag.removeprefix(f"{{{NAMESPACE}}}")
         element.text = element.tail = None
@@ -43,11 +43,9 @@ def _refuse_rasters(root: Element) -> None:
         raise NotAllowed("a figure holds a raster image; draw rectangles instead (figure.heatmap)")
 
 
-def _drop(root: Element, tags: set[str]) -> None:
+def _drop(root: Element, tag: str) -> None:
     for parent in list(root.iter()):
-        for child in [
-            child for child in parent if child.tag.removeprefix(f"{{{NAMESPACE}}}") in tags
-        ]:
+        for child in parent.findall(f"{{{NAMESPACE}}}{tag}"):
             parent.remove(child)
 
 

@@ -145,15 +145,15 @@ def test_a_picture_follows_the_readers_scheme(picture):
     assert not re.search(r"#[0-9a-f]{6}|rgb\(", drawing)
     assert "#0102" not in text
     used = set(re.findall(r"var\(--(\w+)\)", drawing))
-    assert used >= {"ink", "dim"}
+    assert "dim" in used
     for name in used:
         light, dark = palette.ROLES[name]
         before, after = rules.split("@media(prefers-color-scheme:dark)")
         assert f"--{name}:{light}" in before
         assert f"--{name}:{dark}" in after
     assert "var(" not in palette.light(text) + palette.dark(text)
-    assert palette.ROLES["ink"][0] in palette.light(text)
-    assert palette.ROLES["ink"][0] not in palette.dark(text)
+    assert palette.ROLES["dim"][0] in palette.light(text)
+    assert palette.ROLES["dim"][0] not in palette.dark(text)
 
 
 @pytest.mark.parametrize("picture", PICTURES)
@@ -189,7 +189,7 @@ def test_an_unknown_role_names_the_nearest():
 
 def test_a_letter_that_the_font_lacks_is_refused():
     drawn, _ = figure.new_figure(200, y="a → b")
-    with pytest.raises(NotAllowed, match="→"):
+    with pytest.raises(NotAllowed, match="RIGHTWARDS ARROW"):
         figure.svg(drawn)
 
 
@@ -253,7 +253,7 @@ def made_up(name):
         "name": name,
         "settings": {},
         "seeds": [0, 1, 2],
-        "runs": [run, {**run, "accuracy": 0.98}, run],
+        "runs": [run, {**run, "accuracy": 0.94}, run],
         "fingerprint": "made up",
     }
 
@@ -300,17 +300,17 @@ def test_the_ledger_holds_what_the_records_say(results):
     figure.draw(["transformer"])
     tested, untested = read_sealed(results / "claims.json")["claims"]
     assert tested["verdict"] == "holds in part"  # the interval's lower end is below 95 %
-    assert tested["measured"].startswith("98.7 ± 1.4")
+    assert tested["measured"].startswith("97 ± 7")
     assert tested["key"] == "transformer.translation.accuracy"
     assert tested["seeds"] == 3
-    assert tested["low"] < 0.98 < tested["high"]
+    assert tested["low"] < 0.95 < tested["high"]
     assert "def translates" in tested["rule"]
     assert tested["rule_hash"] == "hash of 0.9"
     assert [old["verdict"] for old in tested["earlier"]] == ["does not hold here"]
     assert untested["verdict"] == "not tested"
     assert untested["measured"] is None
     table = (results / "claims.md").read_text()
-    assert "| A0 | Attention is enough. (Abstract) | 0.90 | 98.7 ± 1.4" in table
+    assert "| A0 | Attention is enough. (Abstract) | 0.90 | 97 ± 7" in table
     assert "by an earlier rule: does not hold here" in table
 
 

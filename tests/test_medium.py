@@ -20,7 +20,7 @@ def formula(latex: str, display: bool = False) -> str:
     math = (
         '<span class="katex"><span class="katex-mathml"><math><semantics><mrow><mi>drawn</mi></mrow>'
         f'<annotation encoding="application/x-tex">{source}</annotation></semantics></math></span>'
-        '<span class="katex-html" aria-hidden="true">drawn</span></span>'
+        '<span class="katex-html" aria-hidden="true">drawn<svg><path d="M0 0"/></svg></span></span>'
     )
     return f'<div class="math"><span class="katex-display">{math}</span></div>' if display else math
 
@@ -45,6 +45,7 @@ BODY = """
 <a class="m" href="../../results/transformer/#translation" data-r="transformer.translation.accuracy">98.7 %</a>
 of cases, with WIDTH and a weight of SCALE.
 The worst error is <a class="m" href="../../results/transformer/#parity" data-r="x">3×10<sup>−7</sup></a>.</p>
+<!-- more -->
 <h2 id="how">How it looks<a class="headerlink" href="#how">#</a></h2>
 ATTENTION
 <figure><img src="../../results/transformer/alignment.svg"
@@ -57,7 +58,8 @@ alt="Lines from German to English words" width="400" height="250">
 
     return a + 1
 </code></pre></div>
-<ul><li>first with <code>inline</code><ul><li>below it</li></ul></li><li><p>second</p></li></ul>
+<ul><!-- a list --><li><!-- first -->first with <code>inline</code><ul><li>below it</li></ul></li>
+<li><p>second</p></li></ul>
 <ol><li>one</li><li>two<div class="highlight"><pre><span></span><code>out 1
 </code></pre></div></li><li>three</li></ol>
 <blockquote><p>A remark.</p></blockquote>
@@ -68,6 +70,7 @@ alt="Lines from German to English words" width="400" height="250">
 <p>A note.<sup id="fnref:1"><a class="footnote-ref" href="#fn:1">1</a></sup></p><hr>
 <div class="footnote"><hr><ol><li id="fn:1">
 <p>Small print.&#160;<a class="footnote-backref" href="#fnref:1">↩</a></p></li></ol></div>
+<p class="discuss"><a href="https://x.org">Discuss</a></p>
 <nav class="md-tags"><a class="md-tag" href="../../tags/">attention</a></nav>
 """
 for name, drawn in LATEX.items():
@@ -413,8 +416,19 @@ def test_a_clipped_or_blank_picture_is_refused():
         drawing.check_ink(drawing.png(wide.replace('height="9"', 'height="0"')), "empty", edge=0)
 
 
+def test_a_drawn_formula_is_kept_and_a_damaged_one_is_drawn_again(monkeypatch, tmp_path):
+    monkeypatch.setattr(drawing, "CACHE", tmp_path)
+    first = drawing.formula_svgs(["x^2"])
+    kept = next(tmp_path.iterdir())
+    kept.write_text(kept.read_text(encoding="utf-8").replace("path", "peth"), encoding="utf-8")
+    assert drawing.formula_svgs(["x^2"]) == first
+    monkeypatch.setattr(drawing, "_mathjax", lambda missing: [] if not missing else 1 / 0)
+    assert drawing.formula_svgs(["x^2"]) == first
+
+
 def test_without_node_modules_the_message_says_what_to_do(monkeypatch, tmp_path):
     program = shutil.copy(drawing.PROGRAM, tmp_path / "mathjax.mjs")
     monkeypatch.setattr(drawing, "PROGRAM", Path(program))
+    monkeypatch.setattr(drawing, "CACHE", tmp_path / "none")
     with pytest.raises(NoRule, match="nox -s env"):
         drawing.formula_svgs(["x"])

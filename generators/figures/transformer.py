@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from generators.figure import STRONG, colour, grouped, heatmap, line, new_figure
+from generators.figure import grouped, heatmap, line, new_figure
 from generators.record import Record, Summary
 
 
@@ -12,22 +12,11 @@ def translation(record: Record) -> Figure:
     steps = record.runs[0]["curve"]["step"]
     shares = [record[f"curve.accuracy.{index}"] for index in range(len(steps))]
     percent = [Summary(tuple(100 * value for value in share.values)) for share in shares]
-    figure, axes = new_figure(
-        250, right=64, x="updates, 64 numbers each", y="exact match on unseen numbers, %"
-    )
+    figure, axes = new_figure(250, right=22, x="updates", y="exact match on unseen numbers, %")
     axes.set(xlim=(0, steps[-1]), ylim=(0, 100), yticks=[0, 25, 50, 75, 100])
+    axes.locator_params(axis="x", nbins=4)
     axes.xaxis.set_major_formatter(grouped)
     line(axes, steps, percent, within=(0, 100))
-    last = f"{percent[-1].mean:.1f}"
-    axes.annotate(
-        last,
-        (steps[-1], percent[-1].mean),
-        (10, 0),
-        textcoords="offset points",
-        color=colour("c1"),
-        weight=STRONG,
-        va="center_baseline",
-    )
     return figure
 
 
@@ -35,11 +24,8 @@ def alignment(record: Record) -> Figure:
     """Heat map of cross-attention: which parts of a German number the model looks at for each English word."""
     example = record.runs[0]["examples"][0]
     weights = np.mean(example["weights"][-1], axis=0)  # last layer, mean of heads: target, source
-    return heatmap(
-        [text.strip() for text in example["target"]],
-        [text.strip() for text in example["source"]],
-        weights,
-    )
+    written, read = ([text.strip() for text in example[side]] for side in ("target", "source"))
+    return heatmap(written, read, weights, sides=("writes", "while it reads"))
 
 
 FIGURES = {"translation": translation, "alignment": alignment}

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Stay out of plain `pytest`: it reads this file too late for the options above."""
     return None if hasattr(config.option, "screenshots") else True
+
+
+WEIGHTS: dict[tuple[str, int], int] = {}  # kind and width -> bytes on the wire
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Every page's weight, whatever the tests say."""
+    for width in WIDTHS:
+        found = [
+            f"{kind} {WEIGHTS[kind, width] / 1000:.0f}"
+            for kind in KINDS
+            if (kind, width) in WEIGHTS
+        ]
+        if found:
+            terminalreporter.write_line(f"KB at {width} px: {', '.join(found)}")
 
 
 def browser_path() -> str | None:
@@ -132,6 +147,7 @@ class Browser:
     address: str
     site: Path
     shown: str = ""
+    seen: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def show(self, kind: str, scheme: str = "light", width: int = 1280) -> None:
         """Open the page of a kind with a first visitor's empty cache and storage."""
@@ -148,6 +164,7 @@ class Browser:
         self.driver.get("about:blank")
         for log in ("performance", "browser"):
             self.driver.get_log(log)
+        self.seen = {}
         self.shown = self.address + page_of(self.site, kind)
         self.driver.get(self.shown)
         self.until("return document.readyState == 'complete'")
@@ -199,26 +216,21 @@ class Browser:
     def _axe_source(self) -> str:
         return (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
-    def requests(self) -> dict[str, dict[str, Any]]:
+    def requests(self) -> list[dict[str, Any]]:
         """Every request since the page was opened: its address, status and bytes on the wire."""
-        found: dict[str, dict[str, Any]] = {}
         for entry in self.driver.get_log("performance"):
             message = json.loads(entry["message"])["message"]
             what, details = message["method"], message["params"]
+            key = details.get("requestId")
             if what == "Network.requestWillBeSent":
                 url = details["request"]["url"]
-                found[details["requestId"]] = {"url": url, "status": None, "bytes": 0}
-            elif details.get("requestId") in found:
-                request = found[details["requestId"]]
-                if what == "Network.responseReceived":
-                    request["status"] = details["response"]["status"]
-                elif what == "Network.loadingFinished":
-                    request["bytes"] = int(details["encodedDataLength"])
-        return {
-            key: request
-            for key, request in found.items()
-            if not request["url"].startswith(("data:", "blob:", "about:", "chrome"))
-        }
+                self.seen[key] = {"url": url, "status": None, "bytes": 0}
+            elif key in self.seen and what == "Network.responseReceived":
+                self.seen[key]["status"] = details["response"]["status"]
+            elif key in self.seen and what == "Network.loadingFinished":
+                self.seen[key]["bytes"] = int(details["encodedDataLength"])
+        inside = ("data:", "blob:", "about:", "chrome")
+        return [request for request in self.seen.values() if not request["url"].startswith(inside)]
 
     def errors(self) -> list[str]:
         """What the browser's console complains of."""
@@ -228,6 +240,7 @@ class Browser:
     def picture(self, path: Path) -> None:
         """The whole page as a picture."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.run("scrollTo({top: 0, behavior: 'instant'})")
         size = self.run(
             "return [document.documentElement.clientWidth, document.documentElement.scrollHeight]"
         )

@@ -21,7 +21,9 @@ try {
       (id) => lhr.audits[id].displayValue,
     );
     const bytes = lhr.audits["total-byte-weight"].numericValue;
-    console.log(JSON.stringify({ address, scores, bytes, timings, failed, error: lhr.runtimeError?.message ?? "" }));
+    const speed = Math.round(lhr.environment.benchmarkIndex); // of this machine at this moment
+    const error = lhr.runtimeError?.message ?? "";
+    console.log(JSON.stringify({ address, scores, bytes, timings, failed, speed, error }));
   }
 } finally {
   chrome.kill();

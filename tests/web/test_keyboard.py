@@ -40,7 +40,7 @@ def test_the_focus_is_always_on_something_visible(browser: Browser, kind: str):
 
 def test_search_opens_with_the_focus_and_finds_a_word(browser: Browser):
     browser.show("home")
-    before = [r["url"] for r in browser.requests().values()]
+    before = [r["url"] for r in browser.requests()]
     assert not [url for url in before if "search" in url], "the index is loaded before it is needed"
     assert browser.tab_to("here.name == 'query'", 40), "Tab does not reach the search field"
     browser.press("attention")

@@ -48,7 +48,9 @@ def test_lighthouse_is_content(address: str, site: Path, pytestconfig, capsys, k
             break
     with capsys.disabled():
         scores = " / ".join(str(score) for score in best["scores"])
-        print(f"\n{kind}: {scores}, {best['bytes'] / 1000:.0f} KB, {', '.join(best['timings'])}")
+        timings = ", ".join(best["timings"])
+        weight = f"{best['bytes'] / 1000:.0f} KB"
+        print(f"\n{kind}: {scores}, {weight}, {timings}; machine {best['speed']}")
     low = [
         f"{name} {score}"
         for name, score, least in zip(NAMES, best["scores"], wanted, strict=True)

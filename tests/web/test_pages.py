@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import KINDS, SCHEMES, WIDTHS, Browser
+from conftest import KINDS, SCHEMES, WEIGHTS, WIDTHS, Browser
 
 from generators.files import ROOT
 from generators.site import checks
@@ -31,11 +31,14 @@ return [...document.querySelectorAll("body *")]
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_is_sound(browser: Browser, pytestconfig, kind: str, scheme: str, width: int):
-    """No axe violation, no other host, no console error, nothing wider than the window."""
+    """Light, no axe violation, no other host, no console error, nothing wider than the window."""
     browser.show(kind, scheme, width)
     scheme_here = browser.run(SCHEME)
     assert scheme_here == scheme
     faults = []
+    WEIGHTS[kind, width] = sum(request["bytes"] for request in browser.requests())
+    if not 0 < WEIGHTS[kind, width] <= WEIGHT:
+        faults.append(f"{WEIGHTS[kind, width]} bytes on a first visit; at most {WEIGHT}")
     browser.scroll_through()
     if pytestconfig.option.screenshots:
         browser.picture(ROOT / ".cache" / "screenshots" / f"{kind}-{scheme}-{width}.png")
@@ -45,7 +48,7 @@ def test_a_page_is_sound(browser: Browser, pytestconfig, kind: str, scheme: str,
         where = "; ".join(node["html"][:120] for node in violation["nodes"][:3])
         faults.append(f"axe: {violation['id']}: {violation['help']}: {where}")
     own = urlsplit(browser.address).netloc
-    seen = list(browser.requests().values())
+    seen = browser.requests()
     assert any(request["url"] == browser.shown for request in seen)  # the log is not just empty
     faults += [f"asks {r['url']}" for r in seen if urlsplit(r["url"]).netloc != own]
     faults += [
@@ -56,22 +59,6 @@ def test_a_page_is_sound(browser: Browser, pytestconfig, kind: str, scheme: str,
     own_404 = f"{browser.shown} - Failed to load resource"
     faults += [f"console: {e}" for e in browser.errors() if not (kind == "404" and own_404 in e)]
     assert not faults, "\n".join(faults)
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_page_is_light(browser: Browser, width: int, capsys: pytest.CaptureFixture):
-    """At most 170 KB on the wire on a first visit, before anybody scrolls."""
-    weights = {}
-    for kind in KINDS:
-        browser.show(kind, "light", width)
-        weights[kind] = sum(request["bytes"] for request in browser.requests().values())
-    with capsys.disabled():
-        print(
-            f"\nKB at {width} px: " + ", ".join(f"{k} {w / 1000:.0f}" for k, w in weights.items())
-        )
-    assert all(weights.values())
-    heavy = {kind: weight for kind, weight in weights.items() if weight > WEIGHT}
-    assert not heavy
 
 
 def test_no_link_and_no_anchor_is_broken(site: Path, site_url: str):

@@ -2,6 +2,7 @@
 (() => {
   if (document.getElementById("slip")) return;
   const records = JSON.parse(document.getElementById("records")?.textContent || "{}");
+  const order = ["Value", "Mean", "Interval", "Counted from", "Made on", "Record", "Again"];
   const slip = document.createElement("div");
   Object.assign(slip, { id: "slip", role: "tooltip", hidden: true });
   document.body.append(slip);
@@ -26,7 +27,7 @@
     close();
     shown = number;
     const list = document.createElement("dl");
-    list.append(...Object.entries(record).flatMap(line));
+    list.append(...order.filter((label) => record[label]).map((label) => [label, record[label]]).flatMap(line));
     slip.replaceChildren(list);
     slip.hidden = false;
     const box = [...number.getClientRects()].pop();

@@ -1,0 +1,220 @@
+"""The evidence sheet: what is said about this project, what was measured, what proves it, what shows it again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from generators.site.parts import Inputs, esc, has, link, number
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row: the number is looked up; a row whose number nobody has measured is left out."""
+
+    what: str
+    key: str = ""
+    form: str = "int"
+    says: str = ""  # where there is no number: what the check compares
+    proof: str = ""  # an address of the site, or a file of the repository
+    proof_text: str = ""
+    again: str = ""
+    anchor: str = ""
+
+
+SHEET: dict[str, tuple[Line, ...]] = {
+    "Correctness": (
+        Line(
+            "Largest difference to PyTorch’s own layers, same weights, forward and gradients",
+            "house.parity.worst",
+            "sci",
+            "",
+            "",
+            "Records of kind parity",
+            "nox -s tests",
+            "parity",
+        ),
+        Line(
+            "What each module claims about itself: nothing leaks from the future, padding changes nothing",
+            says="checked",
+            proof="tests/",
+            proof_text="tests/",
+            again="nox -s tests",
+        ),
+        Line(
+            "Pass rules compared with the hash in the record",
+            "house.claims.all",
+            "int",
+            "",
+            "claims/",
+            "All claims",
+            "nox -s tests",
+            "rules",
+        ),
+    ),
+    "Honesty": (
+        Line(
+            "Claims tested",
+            "house.claims.tested",
+            "int",
+            "",
+            "claims/",
+            "All claims",
+            "nox -s train",
+            "claims",
+        ),
+        Line(
+            "Of them: hold",
+            "house.claims.holds",
+            "int",
+            "",
+            "claims/",
+            "All claims",
+            "nox -s figures",
+        ),
+        Line(
+            "Of them: hold in part",
+            "house.claims.in_part",
+            "int",
+            "",
+            "claims/",
+            "All claims",
+            "nox -s figures",
+        ),
+        Line(
+            "Of them: do not hold here",
+            "house.claims.fails",
+            "int",
+            "",
+            "claims/",
+            "All claims",
+            "nox -s figures",
+        ),
+        Line(
+            "Brier score of the forecasts written down before the runs",
+            "house.forecasts.brier",
+            "f2",
+            "",
+            "claims/#forecasts",
+            "All claims",
+            "nox -s figures",
+            "forecasts",
+        ),
+        Line(
+            "Records behind the numbers of this site",
+            "house.records",
+            "int",
+            "",
+            "papers/",
+            "Results pages",
+            "nox -s train",
+            "records",
+        ),
+        Line(
+            "Numbers, tables, figures and quoted code on every page equal the records and the source",
+            says="compared",
+            proof="guides/how-this-site-is-made/",
+            proof_text="How",
+            again="nox -s figures -- --check",
+        ),
+    ),
+    "Speed": (
+        Line(
+            "Minutes from a fresh clone to the site, two cores, everything trained",
+            "house.rebuild.minutes",
+            "int",
+            "",
+            "",
+            "Record",
+            "nox",
+            "rebuild",
+        ),
+    ),
+    "Site": (
+        Line(
+            "Accessibility: axe-core on every kind of page, light and dark, 1,280 and 390 px",
+            says="0 violations allowed",
+            proof="tests/web/",
+            proof_text="tests/web/",
+            again="nox -s web",
+        ),
+        Line(
+            "Links and anchors",
+            says="0 broken allowed",
+            proof="tests/web/",
+            proof_text="tests/web/",
+            again="nox -s web",
+        ),
+        Line(
+            "Requests to other hosts",
+            says="0 allowed",
+            proof="tests/web/",
+            proof_text="tests/web/",
+            again="nox -s web",
+        ),
+        Line(
+            "Two builds of this site",
+            says="equal byte for byte",
+            proof="tests/test_site.py",
+            proof_text="test_site.py",
+            again="nox -s tests",
+        ),
+    ),
+}
+
+
+def sheet(inputs: Inputs, page: str) -> str:
+    """One table, grouped; rows without a measurement are left out."""
+    groups = "".join(_group(name, lines, inputs, page) for name, lines in SHEET.items())
+    head = "".join(
+        f'<th scope="col"{kind}>{text}</th>'
+        for text, kind in (
+            ("What", ""),
+            ("Measured", ' class="n"'),
+            ("Proof", ""),
+            ("Again", ' class="again"'),
+        )
+    )
+    return f'<div class="sheet"><table><thead><tr>{head}</tr></thead>{groups}</table></div>'
+
+
+def _group(name: str, lines: tuple[Line, ...], inputs: Inputs, page: str) -> str:
+    rows = "".join(_row(line, inputs, page) for line in lines if line.says or has(inputs, line.key))
+    return (
+        f'<tbody><tr><th colspan="4" scope="rowgroup">{name}</th></tr>{rows}</tbody>'
+        if rows
+        else ""
+    )
+
+
+def _row(line: Line, inputs: Inputs, page: str) -> str:
+    anchor = f' id="house-{line.anchor}"' if line.anchor else ""
+    measured = number(inputs, line.key, line.form, page) if line.key else esc(line.says)
+    return (
+        f'<tr{anchor}><th scope="row">{esc(line.what)}</th><td class="n">{measured}</td>'
+        f'<td>{proof(line, inputs, page)}</td><td class="again"><code>{esc(line.again)}</code></td></tr>'
+    )
+
+
+def proof(line: Line, inputs: Inputs, page: str) -> str:
+    """A link to a page of the site, to a file of the repository, or to the record that holds the number."""
+    target = line.proof or RECORDS.get(line.key, lambda inputs: "")(inputs)
+    if target.startswith("tests/"):
+        repo = str(inputs.extra.get("repo_url", "")).rstrip("/")
+        return (
+            f'<a href="{esc(repo)}/blob/main/{target}">{esc(line.proof_text)}</a>'
+            if repo
+            else esc(line.proof_text)
+        )
+    return (
+        f'<a href="{link(target, page)}">{esc(line.proof_text)}</a>'
+        if target
+        else esc(line.proof_text)
+    )
+
+
+def _worst_parity(inputs: Inputs) -> str:
+    parity = [record for record in inputs.records.values() if record.kind == "parity"]
+    worst = max(parity, key=lambda record: record["worst"].max, default=None)
+    return f"results/{worst.paper}/#{worst.name}" if worst else ""
+
+
+RECORDS: dict[str, Callable[[Inputs], str]] = {"house.parity.worst": _worst_parity}

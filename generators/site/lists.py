@@ -1,0 +1,113 @@
+"""The lists: all papers with their links, the reading list beyond them, all claims."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from generators.papers import Paper
+from generators.site.bib import authors
+from generators.site.parts import STATES, Inputs, counts, discs, esc, has, ledger, link, number
+
+
+def paper_list(inputs: Inputs, page: str) -> str:
+    """Every paper with its links and the state of its unit."""
+    return f'<ol class="library">{"".join(_listed(inputs, paper, page) for paper in inputs.papers)}</ol>'
+
+
+def _listed(inputs: Inputs, paper: Paper, page: str) -> str:
+    unit, entry = inputs.units[paper.stem], inputs.bibliography.get(paper.stem, {})
+    state = inputs.state(paper)
+    name = (
+        esc(paper.name)
+        if state == "planned"
+        else f'<a href="{link(f"papers/{paper.stem}/", page)}">{esc(paper.name)}</a>'
+    )
+    outside = [("Paper", entry.get("url")), ("Authors’ code", entry.get("code"))]
+    rooms = [
+        ("Note", "notes", bool(unit.note)),
+        ("Code", "api", bool(unit.code)),
+        ("Notebook", "notebooks", unit.notebook),
+    ]
+    rooms += [
+        ("Exercises", "exercises", bool(unit.exercise)),
+        ("Results", "results", bool(inputs.of(paper.stem))),
+    ]
+    links = [
+        f'<a href="{link(f"{room}/{paper.stem}/", page)}">{text}</a>'
+        for text, room, there in rooms
+        if there and state != "planned"
+    ]
+    links += [
+        f'<a class="out" href="{esc(target)}">{text}</a>' for text, target in outside if target
+    ]
+    by = f"{authors(entry)}, {paper.year}" if entry else str(paper.year)
+    title = f"<cite>{esc(entry['title'])}</cite>" if entry.get("title") else ""
+    status = discs(inputs.of(paper.stem)) + (
+        f'<span class="state {state}">{STATES[state]}</span>' if STATES[state] else ""
+    )
+    return (
+        f'<li id="{paper.stem}"><div><h2>{name}</h2>{title}<p class="by">{esc(by)}</p></div>'
+        f'<div><p>{esc(paper.idea)}</p><p class="get">{" ".join(links)}</p></div>'
+        f'<div class="status">{status}</div></li>'
+    )
+
+
+def beyond(inputs: Inputs, page: str) -> str:
+    """The reading list: what the notes cite besides the papers of the site."""
+    own = {paper.stem for paper in inputs.papers}
+    others = [entry for key, entry in inputs.bibliography.items() if key not in own]
+    others.sort(key=lambda entry: (entry.get("year", ""), entry.get("title", "")))
+    items = "".join(
+        f"<li>{_linked(entry)}<br><span>{esc(authors(entry))}, {esc(entry.get('year', ''))}</span></li>"
+        for entry in others
+    )
+    return f'<ul class="beyond">{items}</ul>' if items else ""
+
+
+def _linked(entry: Mapping[str, str]) -> str:
+    title = esc(entry.get("title", ""))
+    return f'<a href="{esc(entry["url"])}">{title}</a>' if entry.get("url") else title
+
+
+def all_claims(inputs: Inputs, page: str) -> str:
+    """Each paper's ledger, with its rules folded under it."""
+    sections = []
+    for paper in inputs.papers:
+        if claims := inputs.of(paper.stem):
+            more = f'<p class="get"><a href="{link(f"results/{paper.stem}/", page)}">The records behind them</a></p>'
+            sections.append(
+                f"## {paper.name}\n\n{ledger(claims, page, f'Claims of {paper.name}')}\n\n{more}\n\n{rules(claims)}"
+            )
+    return "\n\n".join(sections) or "No paper has a tested claim yet."
+
+
+def rules(claims: Sequence[Mapping[str, Any]]) -> str:
+    """The pass rules as code, fixed before the runs, with the hash that each record carries."""
+    items = "".join(_rule(claim) for claim in claims if claim.get("rule"))
+    folded = f"<details><summary>The rules, as code</summary><dl>{items}</dl></details>"
+    return folded if items else ""
+
+
+def _rule(claim: Mapping[str, Any]) -> str:
+    mark = str(claim.get("rule_hash") or "")[:12]
+    code = f"<pre><code>{esc(claim['rule']).strip()}</code></pre>"
+    return f"<dt>{esc(claim['id'])} <code>{mark}</code></dt><dd>{code}</dd>"
+
+
+def said(inputs: Inputs, page: str) -> str:
+    """What people commonly say about these papers, tested like the papers' own claims."""
+    claims = [claim for claim in inputs.claims if claim.get("kind") == "said"]
+    return ledger(claims, page, "What people say") if claims else "None tested yet."
+
+
+def score(inputs: Inputs, page: str) -> str:
+    """The counts of all verdicts, and how good our forecasts were."""
+    if not inputs.claims:
+        return ""
+    tally = f'<p class="tally">{counts(inputs.claims)}</p>'
+    if has(inputs, "house.forecasts.brier"):
+        brier = number(inputs, "house.forecasts.brier", "f2", page)
+        scored = number(inputs, "house.forecasts.n", "int", page)
+        said = f"Brier score of our forecasts: {brier} over {scored} claims."
+        scale = "Zero is perfect; always saying one half scores 0.25."
+        tally += f'<p id="forecasts">{said} {scale}</p>'
+    return f'<div class="score">{tally}</div>'

@@ -1,0 +1,530 @@
+"""A post's built HTML as the few blocks that a Medium story knows.
+
+A story is a flat list: headings, paragraphs, quotes, flat lists, code, pictures and rules; inside a
+block only bold, italic, code and links. Every element of the post has a rule here, or the build
+fails and names it: nothing is dropped in silence.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urljoin
+
+from bs4 import BeautifulSoup, Comment, NavigableString, Tag
+
+from generators.site.medium.inline_math import Refused, linear
+
+TABLE_WIDTH = 72  # columns of a code block that Medium shows without scrolling
+
+# What a page of the site has and an article does not: left out on purpose, and only this.
+CHROME = (
+    "a.headerlink, .md-content__button, .md-tags, .md-source-file, nav, script, style, template, "
+    "button, a.footnote-backref, p.label, p.get, p.discuss, .hidden"
+)
+# Boxes without a meaning of their own.
+TRANSPARENT = {"section", "div", "header", "article", "main"}
+LANGUAGES = {
+    name: ({"py": "python", "pycon": "python", "js": "javascript", "toml": "ini"}).get(name, name)
+    for name in (
+        "python py pycon bash json yaml html css javascript js typescript latex bibtex toml ini diff"
+    ).split()
+} | dict.fromkeys(("sh", "shell", "console"), "bash")
+_MARKS = {"strong": "strong", "b": "strong", "em": "em", "i": "em", "cite": "em", "code": "code"}
+_MARKS |= {"kbd": "code", "samp": "code", "var": "em"}
+_PLAIN = {"span", "time", "abbr", "small", "bdi", "label"}
+_INLINE = {*_MARKS, *_PLAIN, "a", "br", "sup"}
+_SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
+
+
+_BREAK = BeautifulSoup("<br>", "html.parser").br
+
+
+class NoRule(ValueError):
+    """Something in a post that Medium has no form for, or that breaks one of its limits."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Text with the same marks throughout."""
+
+    text: str
+    marks: frozenset[str] = frozenset()
+    href: str = ""
+
+
+Runs = tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of a story."""
+
+    kind: str  # heading, small, text, quote, bullets, numbers, code, picture, rule
+    runs: Runs = ()  # its text; a picture's caption
+    items: tuple[Runs, ...] = ()  # of a list
+    text: str = ""  # code, or a picture's alternative text
+    language: str = ""  # of code, empty for output and tables
+    source: tuple[str, str] = ("", "")  # of a picture: ("figure", address) or ("formula", LaTeX)
+
+
+@dataclass
+class Story:
+    """A post on its way to Medium."""
+
+    name: str  # the slug, for messages
+    url: str  # where it is published
+    title: str = ""
+    subtitle: str = ""
+    published: str = ""
+    topics: tuple[str, ...] = ()
+    blocks: list[Block] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)  # words that the post does not have
+
+
+# --- Inside a block ------------------------------------------------------------------------------
+
+
+def runs_of(story: Story, nodes: Iterable[object]) -> Runs:
+    """Inline content as runs, with white space as a browser shows it."""
+    found = list(_inline(story, nodes, frozenset(), ""))
+    tidy: list[Run] = []
+    for run in found:
+        text = run.text
+        if not tidy or tidy[-1].text.endswith((" ", "\n")):
+            text = text.lstrip(" ")
+        if text == "\n" and tidy:
+            tidy[-1] = Run(tidy[-1].text.rstrip(" "), tidy[-1].marks, tidy[-1].href)
+        if text and tidy and (tidy[-1].marks, tidy[-1].href) == (run.marks, run.href):
+            tidy[-1] = Run(tidy[-1].text + text, run.marks, run.href)
+        elif text:
+            tidy.append(Run(text, run.marks, run.href))
+    while tidy and not tidy[-1].text.strip():
+        tidy.pop()
+    if tidy:
+        tidy[-1] = Run(tidy[-1].text.rstrip(), tidy[-1].marks, tidy[-1].href)
+    return tuple(tidy)
+
+
+def _inline(
+    story: Story, nodes: Iterable[object], marks: frozenset[str], href: str
+) -> Iterator[Run]:
+    for node in nodes:
+        if isinstance(node, Comment):
+            continue
+        if isinstance(node, NavigableString):
+            yield Run(re.sub(r"[ \t\n\r\f]+", " ", node), marks, href)
+        elif not isinstance(node, Tag):
+            raise NoRule(f"{story.name}: {node!r} has no rule")
+        elif "katex" in node.get("class", []):
+            yield from _formula(story, node, marks, href)
+        elif node.name in _MARKS:
+            yield from _inline(story, node.children, marks | {_MARKS[node.name]}, href)
+        elif node.name == "a":
+            yield from _inline(story, node.children, marks, address(story, node))
+        elif node.name == "br":
+            yield Run("\n", marks, href)
+        elif node.name == "sup" and node.find("a", class_="footnote-ref"):
+            mark = node.get_text(strip=True).translate(_SUPERSCRIPT)
+            yield Run(mark, marks, address(story, node.a))
+        elif node.name == "sup" and re.fullmatch(r"[-+−\d]+", node.get_text()):
+            yield Run(node.get_text().translate(_SUPERSCRIPT), marks, href)  # 3×10⁻⁷
+        elif node.name in _PLAIN:
+            yield from _inline(story, node.children, marks, href)
+        else:
+            raise NoRule(f"{story.name}: {shown(node)} has no form inside a line of a Medium story")
+
+
+def _formula(story: Story, node: Tag, marks: frozenset[str], href: str) -> Iterator[Run]:
+    styles = {"i": {"em"}, "b": {"strong"}, "n": set()}
+    try:
+        for text, style in linear(latex_of(node)):
+            yield Run(text, marks | styles[style], href)
+    except Refused as error:
+        hint = "say it in words, or set it as a display formula (it becomes a picture)"
+        raise NoRule(f"{story.name}: inline formula {error}; {hint}") from None
+
+
+def latex_of(node: Tag) -> str:
+    """The LaTeX that KaTeX drew."""
+    source = node.find("annotation", attrs={"encoding": "application/x-tex"})
+    if source is None:
+        raise NoRule(f"{shown(node)} has no LaTeX source beside it")
+    return source.get_text().strip()
+
+
+def address(story: Story, link: Tag) -> str:
+    """The absolute address of a link."""
+    target = str(link.get("href") or "")
+    if not target:
+        raise NoRule(f"{story.name}: a link without an address: {shown(link)}")
+    return urljoin(story.url, target)
+
+
+def shown(node: Tag) -> str:
+    """An element in short, for messages."""
+    text = " ".join(node.get_text().split())
+    classes = "".join("." + name for name in node.get("class", []))
+    return f"<{node.name}{classes}>" + (f' "{text[:60]}"' if text else "")
+
+
+def plain(runs: Runs) -> str:
+    """Runs without their marks."""
+    return "".join(run.text for run in runs)
+
+
+# --- Blocks --------------------------------------------------------------------------------------
+
+
+def blocks_of(story: Story, parent: Tag) -> Iterator[Block]:
+    """The blocks of what stands inside an element."""
+    loose: list[object] = []  # text that stands directly in a box
+    for node in parent.children:
+        inline = isinstance(node, NavigableString) or (isinstance(node, Tag) and _is_inline(node))
+        if inline:
+            loose.append(node)
+            continue
+        yield from _paragraph(story, loose)
+        loose = []
+        if isinstance(node, Tag):
+            yield from _block(story, node)
+    yield from _paragraph(story, loose)
+
+
+def _is_inline(node: Tag) -> bool:
+    classes = node.get("class", [])
+    return (node.name in _INLINE or "katex" in classes) and "katex-display" not in classes
+
+
+def _paragraph(story: Story, nodes: Iterable[object], kind: str = "text") -> Iterator[Block]:
+    runs = runs_of(story, nodes)
+    if runs:
+        yield Block(kind, runs)
+
+
+def _block(story: Story, node: Tag) -> Iterator[Block]:
+    classes = set(node.get("class", []))
+    if "katex-display" in classes:
+        latex = latex_of(node)
+        yield Block("picture", text=latex, source=("formula", latex))
+    elif "footnote" in classes:
+        yield from _footnotes(story, node)
+    elif "highlight" in classes or node.name == "pre":
+        yield from _code(story, node)
+    elif "admonition" in classes or node.name == "details":
+        yield from _note(story, node)
+    elif "tabbed-set" in classes:
+        yield from _tabs(story, node)
+    elif node.name in _BLOCKS:
+        yield from _BLOCKS[node.name](story, node)
+    elif node.name in TRANSPARENT:
+        yield from blocks_of(story, node)
+    else:
+        raise NoRule(f"{story.name}: {shown(node)} has no rule; a Medium story knows no such block")
+
+
+def _heading(story: Story, node: Tag) -> Iterator[Block]:
+    level = int(node.name[1])
+    runs = runs_of(story, node.children)
+    if level == 1:
+        raise NoRule(f'{story.name}: a second title, "{plain(runs)}"; use ## below the title')
+    if level > 3:
+        yield Block("text", tuple(Run(run.text, run.marks | {"strong"}, run.href) for run in runs))
+    else:
+        yield Block("heading" if level == 2 else "small", runs)
+
+
+def _text(story: Story, node: Tag) -> Iterator[Block]:
+    drawn = node.find_all(["img", "svg"])
+    # KaTeX draws the roof of a root; that belongs to its formula.
+    picture = next((tag for tag in drawn if not tag.find_parent(class_="katex")), None)
+    if picture is not None and node.get_text(strip=True):
+        raise NoRule(f"{story.name}: {shown(picture)} in a line of text; give it its own paragraph")
+    if picture is not None:
+        yield _picture(story, picture, ())
+    elif "src" in node.get("class", []) and node.span:  # the line above quoted code
+        node.span.append(" ·")
+        yield from blocks_of(story, node)
+    else:
+        yield from blocks_of(story, node)
+
+
+def _picture(story: Story, node: Tag, caption: Runs) -> Block:
+    if node.name != "img":
+        raise NoRule(f"{story.name}: {shown(node)}: a drawing inside the page; use a figure's file")
+    alt = " ".join(str(node.get("alt") or "").split())
+    source = urljoin(story.url, str(node.get("src") or ""))
+    if not source.endswith(".svg"):
+        raise NoRule(f"{story.name}: {source}: only figures (SVG) become pictures")
+    if not alt:
+        raise NoRule(f"{story.name}: the picture {source} has no alternative text")
+    return Block("picture", caption, text=alt, source=("figure", source))
+
+
+def _figure(story: Story, node: Tag) -> Iterator[Block]:
+    pictures = node.find_all(["img", "svg"])
+    if len(pictures) != 1:
+        raise NoRule(f"{story.name}: {shown(node)} holds {len(pictures)} pictures; one is right")
+    known = {"img", "svg", "figcaption", "a", "p", "div", "picture", "source"}
+    parts = [part for part in node.find_all(recursive=False) if part.name not in known]
+    if parts:
+        raise NoRule(f"{story.name}: {shown(parts[0])} in a figure has no rule")
+    caption: list[object] = []
+    for part in node.find_all("figcaption"):
+        for paragraph in part.find_all("p") or [part]:
+            caption += [*paragraph.children, NavigableString(" ")]
+    yield _picture(story, pictures[0], runs_of(story, caption))
+
+
+def _list(story: Story, node: Tag) -> Iterator[Block]:
+    kind = "numbers" if node.name == "ol" else "bullets"
+    items: list[Runs] = []
+    broken = False  # a block stood between two items: a new list would count from 1 again
+    for count, entry in enumerate(node.find_all("li", recursive=False), 1):
+        for part in _entry(story, entry):
+            if isinstance(part, Block):
+                if items:
+                    yield Block(kind, items=tuple(items))
+                items, broken = [], kind == "numbers"
+                yield part
+            elif broken:
+                story.added.append(f"{count}.")
+                yield Block("text", (Run(f"{count}. "), *part))
+            else:
+                items.append(part)
+    if items:
+        yield Block(kind, items=tuple(items))
+
+
+def _entry(story: Story, entry: Tag) -> Iterator[Runs | Block]:
+    """One list entry: its lines, its inner entries with a dash, and blocks that must leave it."""
+    lines: list[object] = []
+    for child in list(entry.children):
+        if isinstance(child, Tag) and not _is_inline(child):
+            if child.name == "p":
+                lines += [*([_BREAK] if _filled(lines) else []), *child.children]
+                continue
+            if _filled(lines):
+                yield runs_of(story, lines)
+            lines = []
+            if child.name in ("ul", "ol"):
+                for inner in child.find_all("li", recursive=False):
+                    for part in _entry(story, inner):
+                        yield part if isinstance(part, Block) else (Run("– "), *part)
+            else:
+                yield from _block(story, child)
+        else:
+            lines.append(child)
+    if _filled(lines):
+        yield runs_of(story, lines)
+
+
+def _filled(nodes: Iterable[object]) -> bool:
+    return any(
+        not isinstance(node, Comment) and (not isinstance(node, NavigableString) or node.strip())
+        for node in nodes
+    )
+
+
+def _quote(story: Story, node: Tag) -> Iterator[Block]:
+    for block in blocks_of(story, node):
+        yield Block("quote", block.runs) if block.kind == "text" else block
+
+
+def _note(story: Story, node: Tag) -> Iterator[Block]:
+    """A box with a label: the label in bold, the text as quotes, other blocks after them."""
+    label = node.find(["summary", "p"], recursive=False)
+    named = label is not None and (
+        label.name == "summary" or "admonition-title" in label.get("class", [])
+    )
+    if named:
+        label.extract()
+        runs = runs_of(story, label.children)
+        yield Block("quote", tuple(Run(r.text, r.marks | {"strong"}, r.href) for r in runs))
+    yield from _quote(story, node)
+
+
+def _tabs(story: Story, node: Tag) -> Iterator[Block]:
+    labels = node.select(".tabbed-labels label")
+    panes = node.select(".tabbed-block")
+    if len(labels) != len(panes) or not panes:
+        raise NoRule(f"{story.name}: {shown(node)}: as many labels as panes are needed")
+    for label, pane in zip(labels, panes, strict=True):
+        yield Block("text", (Run(label.get_text(" ", strip=True), frozenset({"strong"})),))
+        yield from blocks_of(story, pane)
+
+
+def _code(story: Story, node: Tag) -> Iterator[Block]:
+    classes = {name for tag in (node, *node.find_all()) for name in tag.get("class", [])}
+    named = [name[9:] for name in sorted(classes) if name.startswith("language-")]
+    language = named[0] if named else "text"
+    title = node.find("span", class_="filename")
+    if title:
+        yield Block("text", (Run(title.get_text(strip=True), frozenset({"em"})),))
+    pre = node if node.name == "pre" else node.find("pre")
+    if pre is None or pre.find("img"):
+        raise NoRule(f"{story.name}: {shown(node)} holds no plain code")
+    code = re.sub(r"[ \t]+$", "", pre.get_text().strip("\n"), flags=re.MULTILINE)
+    if language not in LANGUAGES and language not in ("text", "output", "none", "plaintext"):
+        raise NoRule(f'{story.name}: no Medium language for "{language}"; add it to LANGUAGES')
+    yield Block("code", text=code, language=LANGUAGES.get(language, ""))
+
+
+def _rule(story: Story, node: Tag) -> Iterator[Block]:
+    yield Block("rule")
+
+
+def _footnotes(story: Story, node: Tag) -> Iterator[Block]:
+    story.added.append("Notes")
+    yield Block("small", (Run("Notes"),))
+    for block in blocks_of(story, node):
+        if block.kind != "rule":
+            yield block
+
+
+# --- Tables --------------------------------------------------------------------------------------
+
+
+def _table(story: Story, node: Tag) -> Iterator[Block]:
+    rows = [
+        [runs_of(story, cell.children) for cell in row.find_all(["th", "td"], recursive=False)]
+        for row in node.find_all("tr")
+    ]
+    if not rows or any(len(row) != len(rows[0]) for row in rows):
+        raise NoRule(f"{story.name}: {shown(node)}: every row needs the same number of cells")
+    if node.caption:
+        yield from _paragraph(story, node.caption.children)
+    cells = [[" ".join(plain(cell).split()) for cell in row] for row in rows]
+    text = aligned(cells)
+    if max(_width(line) for line in text.splitlines()) <= TABLE_WIDTH:
+        yield Block("code", text=text)
+        yield from _table_links(story, rows)
+    else:
+        yield _rows_as_bullets(story, rows)
+
+
+def aligned(cells: list[list[str]]) -> str:
+    """A table as text: columns of equal width, those of numbers set to the right."""
+    columns = list(zip(*cells, strict=True))
+    widths = [max(_width(cell) for cell in column) for column in columns]
+    right = [
+        all(re.match(r"[−+\-–.]?\d|[–-]?$", cell) for cell in column[1:]) for column in columns
+    ]
+
+    def line(row: Iterable[str]) -> str:
+        parts = []
+        for cell, width, to_right in zip(row, widths, right, strict=True):
+            blank = " " * (width - _width(cell))
+            parts.append(blank + cell if to_right else cell + blank)
+        return "  ".join(parts).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([line(cells[0]), rule, *(line(row) for row in cells[1:])])
+
+
+def _width(text: str) -> int:
+    return sum(
+        (2 if unicodedata.east_asian_width(letter) in "WF" else 1)
+        for letter in text
+        if not unicodedata.combining(letter)
+    )
+
+
+def _table_links(story: Story, rows: list[list[Runs]]) -> Iterator[Block]:
+    """A code block holds no links: those of the table follow it, each address once."""
+    links = {run.href: run.text for row in rows for cell in row for run in cell if run.href}
+    if not links:
+        return
+    label = "Behind this table: "
+    runs: list[Run] = [Run(label)]
+    for place, (href, text) in enumerate(links.items()):
+        name = href.rpartition("#")[2].replace("-", " ") if "#" in href else text
+        runs += [Run(", ")] if place else []
+        runs.append(Run(name, href=href))
+        story.added.append(name)
+    story.added.append(label)
+    yield Block("text", tuple(runs))
+
+
+def _rows_as_bullets(story: Story, rows: list[list[Runs]]) -> Block:
+    head, *body = rows
+    items: list[Runs] = []
+    for place, row in enumerate(body):
+        runs: list[Run] = []
+        for name, cell in zip(head, row, strict=True):
+            runs += [Run("; ")] if runs else []
+            runs += [Run(run.text, run.marks | {"strong"}, run.href) for run in name]
+            runs += [Run(": "), *cell] if name else [*cell]
+        items.append(tuple(runs))
+        if place:
+            story.added.extend(plain(name) for name in head)
+    return Block("bullets", items=tuple(items))
+
+
+_BLOCKS: dict[str, Callable[[Story, Tag], Iterator[Block]]] = {
+    "p": _text,
+    "ul": _list,
+    "ol": _list,
+    "blockquote": _quote,
+    "figure": _figure,
+    "table": _table,
+    "hr": _rule,
+    "img": lambda story, node: iter([_picture(story, node, ())]),
+} | dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), _heading)
+
+
+# --- A page --------------------------------------------------------------------------------------
+
+
+def article_of(page: str) -> tuple[BeautifulSoup, Tag]:
+    """The parsed page, and its article without what belongs to the site and not to the text."""
+    soup = BeautifulSoup(page, "html5lib")
+    article = soup.find("article")
+    if article is None:
+        raise NoRule("the page has no <article>")
+    for node in article.select(CHROME):
+        node.decompose()
+    return soup, article
+
+
+def read_post(page: str, name: str, url: str) -> Story:
+    """A built post as a story.
+
+    Raises:
+        NoRule: naming the post and the element that Medium has no form for.
+    """
+    whole = BeautifulSoup(page, "html5lib")
+    try:
+        soup, article = article_of(page)
+    except NoRule as error:
+        raise NoRule(f"{name}: {error}") from None
+    story = Story(name, url)
+    heading = article.find("h1")
+    if heading is None:
+        raise NoRule(f"{name}: a post needs a title")
+    story.title = plain(runs_of(story, heading.extract().children))
+    story.subtitle = _meta(soup, "description")
+    story.published = _date(whole)
+    story.topics = tuple(_topics(whole))[:5]
+    for label, text, limit in (("title", story.title, 100), ("description", story.subtitle, 140)):
+        if not 0 < len(text) <= limit:
+            raise NoRule(f'{name}: its {label} has {len(text)} characters; 1 to {limit}: "{text}"')
+    story.blocks = list(blocks_of(story, article))
+    return story
+
+
+def _meta(soup: BeautifulSoup, name: str) -> str:
+    found = soup.find("meta", attrs={"name": name}) or soup.find("meta", attrs={"property": name})
+    return " ".join(str(found.get("content") or "").split()) if found else ""
+
+
+def _date(soup: BeautifulSoup) -> str:
+    if stamp := _meta(soup, "article:published_time"):
+        return stamp[:10]
+    found = soup.find("time", attrs={"datetime": True})
+    return str(found["datetime"])[:10] if found else ""
+
+
+def _topics(soup: BeautifulSoup) -> list[str]:
+    tags = [tag.get("content") for tag in soup.find_all("meta", attrs={"property": "article:tag"})]
+    return tags or [tag.get_text(strip=True) for tag in soup.select(".md-tag")]

@@ -1,0 +1,153 @@
+"""The pictures of a bundle: figures and display formulas as PNG, 1,400 pixels, no browser."""
+
+import functools
+import io
+import json
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from generators.files import ROOT, Damaged, digest, read_sealed, write_sealed
+from generators.site.medium.blocks import NoRule
+from generators.site.pictures import png
+from generators.site.tex import node
+
+WIDTH = 1400  # twice Medium's column of 700
+MARGIN = 48
+LETTER, SMALLEST = 44, 32  # height of an em in pixels: 22 px of the column, at least 16
+DARK = 200  # a pixel darker than this is ink
+CACHE = ROOT / ".cache" / "mathjax"
+PROGRAM = Path(__file__).with_name("mathjax.mjs")
+
+_VIEW = re.compile(r'viewBox="([-\d.]+) ([-\d.]+) ([-\d.]+) ([-\d.]+)"')
+
+
+@functools.cache
+def version() -> str:
+    """What drew the formulas."""
+    package = ROOT / "node_modules" / "@mathjax" / "src" / "package.json"
+    return "MathJax " + json.loads(package.read_text(encoding="utf-8"))["version"]
+
+
+def formula_svgs(formulas: Sequence[str]) -> list[str]:
+    """Each formula drawn by MathJax, as paths; what was drawn before comes from the cache.
+
+    Raises:
+        NoRule: MathJax refuses one; with its message.
+    """
+    known = {formula: _kept(formula) for formula in formulas}
+    missing = [formula for formula, svg in known.items() if not svg]
+    for formula, svg in zip(missing, _mathjax(missing), strict=True):
+        write_sealed(_place(formula), {"formula": formula, "svg": svg})
+        known[formula] = svg
+    return [known[formula] for formula in formulas]
+
+
+def _kept(formula: str) -> str:
+    try:
+        return read_sealed(_place(formula))["svg"]
+    except (FileNotFoundError, Damaged):
+        return ""  # drawn again
+
+
+def _place(formula: str) -> Path:
+    key = digest(f"{version()} {PROGRAM.read_text(encoding='utf-8')} {formula}")
+    return CACHE / f"{key[:32]}.json"
+
+
+def _mathjax(formulas: Sequence[str]) -> list[str]:
+    if not formulas:
+        return []
+    asked = json.dumps(list(formulas))
+    run = subprocess.run(
+        [str(node()), str(PROGRAM)], input=asked, capture_output=True, text=True, encoding="utf-8"
+    )
+    if run.returncode and run.stdout:
+        answer = json.loads(run.stdout)
+        raise NoRule(f"MathJax refuses the formula {answer['formula']}: {answer['error']}")
+    if run.returncode:
+        last = (run.stderr.strip().splitlines() or ["no message"])[-1]
+        raise NoRule(f"MathJax did not start ({last}); `nox -s env` installs it")
+    return json.loads(run.stdout)
+
+
+def formula_png(svg: str, latex: str) -> bytes:
+    """A drawn formula in the middle of a white strip.
+
+    Raises:
+        NoRule: it would have to be smaller than 16 px in Medium's column.
+    """
+    found = _VIEW.search(svg)
+    if not found:
+        raise NoRule(f"MathJax drew no picture of {latex}")
+    x, y, width, height = (float(number) for number in found.groups())
+    em = min(LETTER, (WIDTH - 2 * MARGIN) * 1000 / width)
+    if em < SMALLEST:
+        raise NoRule(f"the formula {latex} is too wide for Medium's column; break it into lines")
+    across, down = width * em / 1000, height * em / 1000
+    inner = (
+        re.sub(r"^<svg[^>]*>", "", svg).removesuffix("</svg>").replace("currentColor", "#16181c")
+    )
+    placed = (
+        f'<svg x="{(WIDTH - across) / 2:.2f}" y="{MARGIN}" width="{across:.2f}" '
+        f'height="{down:.2f}" viewBox="{x} {y} {width} {height}" overflow="visible">{inner}</svg>'
+    )
+    tall = round(down + 2 * MARGIN)
+    whole = (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'width="{WIDTH}" height="{tall}" viewBox="0 0 {WIDTH} {tall}">{placed}</svg>'
+    )
+    return png(whole, WIDTH)
+
+
+def check_ink(content: bytes, name: str, edge: int) -> tuple[int, int]:
+    """The size of a whole picture: 1,400 wide, not blank, nothing within `edge` of the border.
+
+    A formula that was cut off has no other sign than ink at the border.
+
+    Raises:
+        NoRule: naming the picture and what is wrong with it.
+    """
+    try:
+        picture = Image.open(io.BytesIO(content)).convert("L")
+    except OSError as error:
+        raise NoRule(f"{name}: no readable picture ({error})") from error
+    if picture.width != WIDTH:
+        raise NoRule(f"{name}: {picture.width} pixels wide instead of {WIDTH}")
+    if len(content) > 2_000_000:
+        raise NoRule(f"{name}: {len(content) / 1e6:.1f} MB; at most 2")
+    ink = picture.point(lambda level: 255 if level < DARK else 0).getbbox()
+    if ink is None:
+        raise NoRule(f"{name}: the picture is blank")
+    left, top, right, bottom = ink
+    if min(left, top, picture.width - right, picture.height - bottom) < edge:
+        raise NoRule(f"{name}: ink within {edge} pixels of the border; something is cut off")
+    return picture.size
+
+
+def draw(
+    sources: Sequence[tuple[str, str]], figures: dict[str, str]
+) -> dict[tuple[str, str], bytes]:
+    """A PNG for every ("formula", LaTeX) and ("figure", address), checked.
+
+    Args:
+        sources: what to draw, as a block names it.
+        figures: the SVG text behind each figure's address.
+    """
+    formulas = [text for kind, text in sources if kind == "formula"]
+    drawn: dict[tuple[str, str], bytes] = {}
+    for latex, svg in zip(formulas, formula_svgs(formulas), strict=True):
+        drawn["formula", latex] = formula_png(svg, latex)
+        check_ink(drawn["formula", latex], latex, edge=24)
+    for address in (text for kind, text in sources if kind == "figure"):
+        drawn["figure", address] = png(figures[address], WIDTH)
+        check_ink(drawn["figure", address], address, edge=0)
+    return drawn
+
+
+def picture_name(kind: str, source: str, svg: str = "") -> str:
+    """A file name that changes with what is drawn."""
+    return f"{digest(f'{kind} {version()} {source} {svg}')[:16]}.png"

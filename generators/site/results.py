@@ -1,0 +1,141 @@
+"""A paper's results page: its claims, then every record: question, settings, seeds, summary, machine, command."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from generators.papers import Paper
+from generators.record import Record
+from generators.site.parts import Inputs, alike, esc, home_of, ledger, link, made_on, plural
+
+KINDS = {
+    "measured": "measured",
+    "exact": "an exact identity",
+    "timing": "a timing: it varies with the machine",
+    "tuning": "a sweep that chose a setting, on a seed that is never reported",
+    "parity": "compared with a trusted implementation",
+}
+MOST_ROWS, MOST_SEEDS = 24, 8  # a page stays readable; the JSON has everything
+
+
+def results_page(inputs: Inputs, paper: Paper) -> str:
+    """Markdown of results/<stem>/: one section for each record, its name the anchor."""
+    page = f"results/{paper.stem}/"
+    records = [record for record in inputs.records.values() if record.paper == paper.stem]
+    claims = [claim for claim in inputs.claims if claim["paper"] == paper.stem]
+    parts = [
+        _head(paper),
+        f'<p class="label">{plural(len(records), "record")}, {plural(len(claims), "claim")}</p>',
+        f"# {paper.name}: results",
+        f"The numbers on [the note](../notes/{paper.stem}.md) link here. "
+        "Each record is one file, written by the command beside it and never edited.",
+    ]
+    if claims:
+        parts += ["## Claims {#claims}", ledger(claims, page, f"Claims of {paper.name}")]
+    parts += [_section(record, page) for record in records]
+    return "\n\n".join(parts)
+
+
+def _head(paper: Paper) -> str:
+    what = "settings, seeds, summary, machine, and the command that makes it again"
+    description = f"Every record behind the numbers on {paper.name}: {what}."
+    return f'---\ntitle: "{paper.name}: results"\ndescription: "{description}"\n---'
+
+
+def _section(record: Record, page: str) -> str:
+    content = record.content
+    title = record.name.replace("_", " ").capitalize()
+    question = f"{esc(content['question'])}" if content.get("question") else ""
+    facts = (
+        ("Kind", KINDS.get(record.kind, record.kind)),
+        ("Made on", esc(made_on(content))),
+        ("Versions", esc(_versions(content.get("environment", {})))),
+        (
+            "Memory",
+            f"{content['peak_memory_mb']:.0f} MB at most"
+            if isinstance(content.get("peak_memory_mb"), int | float)
+            else "",
+        ),
+        (
+            "Again",
+            f"<code>{esc(content.get('command', ''))}</code>" if content.get("command") else "",
+        ),
+        (
+            "File",
+            f'<a href="{link(f"results/{record.paper}/{record.name}.json", page)}">{record.name}.json</a>',
+        ),
+    )
+    about = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts if text)
+    return "\n\n".join(
+        part
+        for part in (
+            f"## {title} {{#{record.name}}}",
+            f'<p class="lede">{question}</p>' if question else "",
+            _summary(record, page),
+            f'<dl class="facts-of">{about}</dl>',
+            _settings(content.get("settings", {})),
+        )
+        if part
+    )
+
+
+def _versions(environment: Mapping[str, Any]) -> str:
+    named = [f"{name} {environment[name]}" for name in ("torch", "python") if environment.get(name)]
+    return ", ".join(
+        [*named, *([str(environment["processor"])] if environment.get("processor") else [])]
+    )
+
+
+def scalars(run: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """The paths of single numbers in a run; series and maps stay in the JSON."""
+    for name, item in run.items():
+        here = f"{path}.{name}" if path else str(name)
+        if isinstance(item, Mapping):
+            yield from scalars(item, here)
+        elif isinstance(item, int | float) and not isinstance(item, bool):
+            yield here
+
+
+def _summary(record: Record, page: str) -> str:
+    paths = list(scalars(record.runs[0])) if record.runs else []
+    if not paths:
+        return ""
+    seeds = list(record.content.get("seeds") or [])[:MOST_SEEDS]
+    several = len(record.runs) > 1
+    head = (
+        ["Measured", "Mean", "95 % interval", *(f"Seed {seed}" for seed in seeds)]
+        if several
+        else ["Measured", "Value"]
+    )
+    rows = "".join(_row(record, path, page, seeds, several) for path in paths[:MOST_ROWS])
+    left = len(paths) - MOST_ROWS
+    more = f'<p class="get">and {plural(left, "more number")} in the file</p>' if left > 0 else ""
+    columns = "".join(
+        f'<th scope="col"{" class=n" if at else ""}>{text}</th>' for at, text in enumerate(head)
+    )
+    table = f"<thead><tr>{columns}</tr></thead><tbody>{rows}</tbody>"
+    return f'<div class="wide"><table class="runs">{table}</table></div>{more}'
+
+
+def _row(record: Record, path: str, page: str, seeds: list, several: bool) -> str:
+    summary = record[path]
+    key = f"{record.key}.{path}"
+    mean, low, high, *values = alike([summary.mean, summary.low, summary.high, *summary.values])
+    cells = [f'<a class="m" href="{link(home_of(key), page)}" data-r="{esc(key)}">{mean}</a>']
+    if several:
+        cells += [
+            f"{low} to {high}" if summary.max > summary.min else "all equal",
+            *values[: len(seeds)],
+        ]
+    name = path.replace("_", " ").replace(".", ", ")
+    return (
+        f'<tr><th scope="row">{esc(name)}</th>'
+        + "".join(f'<td class="n">{each}</td>' for each in cells)
+        + "</tr>"
+    )
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    if not settings:
+        return ""
+    rows = "".join(f"<dt>{esc(name)}</dt><dd>{esc(value)}</dd>" for name, value in settings.items())
+    return f'<details><summary>Settings</summary><dl class="facts-of">{rows}</dl></details>'

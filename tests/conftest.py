@@ -1,0 +1,65 @@
+"""What several test files share: a small project of its own, on which damage can be done."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TOY = Path(__file__).parent / "toy_unit.py"
+
+
+class Project:
+    """A copy of this project's shared code with one tiny paper, `toy`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def run(self, *arguments: str, python: str = sys.executable, **kwargs) -> subprocess.CompletedProcess:
+        """Run `python -m generators ...` in the project."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [python, "-m", "generators", *arguments]
+        return subprocess.run(
+            command, cwd=self.root, capture_output=True, text=True, timeout=120, env=environment, check=False, **kwargs
+        )
+
+    def python(self, code: str, executable: str = sys.executable) -> str:
+        """Run some lines in the project; what they print."""
+        done = subprocess.run(
+            [executable, "-c", code], cwd=self.root, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace one piece of a file."""
+        path = self.root / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def records(self) -> dict[str, Path]:
+        """The committed records of the toy."""
+        return {path.stem: path for path in (self.root / "results" / "toy").glob("*.json")}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A fresh toy project: nothing trained yet."""
+    root = tmp_path / "project"
+    (root / "generators" / "experiments").mkdir(parents=True)
+    (root / "implementations").mkdir()
+    (root / "notes").mkdir()
+    for path in (ROOT / "generators").glob("*.py"):
+        shutil.copy(path, root / "generators")
+    for package in ("generators/experiments", "implementations"):
+        (root / package / "__init__.py").touch()
+    shutil.copy(ROOT / "requirements.txt", root)
+    model, experiments = TOY.read_text(encoding="utf-8").split("# ---- experiments ----\n")
+    (root / "implementations" / "toy.py").write_text(model, encoding="utf-8")
+    (root / "generators" / "experiments" / "toy.py").write_text(experiments, encoding="utf-8")
+    (root / "mkdocs.yml").write_text("extra:\n  papers:\n    - {stem: toy, name: Toy, year: 2020, idea: A line}\n")
+    return Project(root)
