@@ -5,11 +5,13 @@ offer, weighted by how well its query fits their keys. An encoder reads the sour
 token by token, looking at what it has written and at the encoder's output.
 
 Builds on: resnet (the residual connection around every sub-layer), layernorm (the norm after it).
-Shapes: B batch, T queries, S keys, D d_model, H heads, K d_head, F d_ff, V vocabulary.
+Shapes: B batch, T queries, S keys, D d_model, H heads, K d_head, F d_ff, V vocabulary, W written positions.
 
 Departs from the paper:
     Attention has no biases, as its equations are printed; released code and PyTorch have them.
     Positions are computed up to a fixed `context`, beyond which the model refuses its input.
+    What the paper leaves open: embeddings start with standard deviation $d_{model}^{-1/2}$, all else as in PyTorch;
+    the epsilon of the norm is PyTorch's 1e-5.
 """
 
 import math
@@ -36,12 +38,16 @@ class TransformerConfig:
 
     def __post_init__(self) -> None:
         """Refuse sizes that do not fit together."""
-        if self.d_model % self.n_heads:
+        if self.n_heads < 1 or self.d_model % self.n_heads:
             raise ValueError(f"d_model {self.d_model} is not divisible by n_heads {self.n_heads}")
         if self.d_model % 2:
             raise ValueError(
                 f"d_model {self.d_model} is odd; positions come in pairs of sine and cosine"
             )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout {self.dropout} is no probability below 1")
+        if not 0 <= self.padding < self.vocab_size:
+            raise ValueError(f"padding {self.padding} is no token of {self.vocab_size}")
 
 
 PAPER = TransformerConfig(
@@ -175,7 +181,7 @@ class FeedForward(nn.Module):
 
 
 class Residual(nn.Module):
-    r"""What surrounds every sub-layer: $\mathrm{LayerNorm}(x + \mathrm{Dropout}(\mathrm{Sublayer}(x)))$ (Section 5.4)."""
+    r"""Around every sub-layer: $\mathrm{LayerNorm}(x + \mathrm{Dropout}(\mathrm{Sublayer}(x)))$ (Section 5.4)."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -353,6 +359,8 @@ def greedy(
     Returns:
         What was written after `start`, up to and with `end`, then padding.
     """
+    if max_length < 1:
+        raise ValueError(f"max_length is {max_length}; a translation has at least one token")
     decoding = Decoding(model, source)
     token = start[:, None]
     finished = torch.zeros_like(token, dtype=torch.bool)
