@@ -147,3 +147,32 @@ def serve(session: nox.Session) -> None:
 def new(session: nox.Session) -> None:
     """Write the empty unit of a new paper: -- NAME."""
     python(session, "-m", "generators", "new", *session.posargs)
+
+
+@shared
+def rebuild(session: nox.Session) -> None:
+    """Do what a stranger does, in a fresh clone of HEAD, and record the minutes."""
+    python(session, "-m", "generators.rebuild")
+
+
+@shared
+def notebook(session: nox.Session) -> None:
+    """Execute a notebook into .cache/notebooks, to be opened with Jupyter: -- PAPER."""
+    paper = session.posargs[0] if session.posargs else "transformer"
+    source = ROOT / "docs" / "notebooks" / f"{paper}.py"
+    if not source.is_file():
+        session.error(f"no notebook {source.relative_to(ROOT)}")
+    target = ROOT / ".cache" / "notebooks" / f"{paper}.ipynb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    python(
+        session,
+        "-m",
+        "jupytext",
+        "--to",
+        "ipynb",
+        "--execute",
+        "--output",
+        str(target),
+        str(source),
+        PYTHONPATH=str(ROOT),
+    )

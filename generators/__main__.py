@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def train(chosen: argparse.Namespace) -> int:
     """`train`: run what is due, then hold every record against its fresh runs."""
     named = _chosen_papers(chosen.names)
-    from generators import schedule  # torch: seconds that a misspelt name need not wait for
+    from generators import schedule, settle  # torch: seconds that a misspelt name need not wait for
     from generators.experiment import find_experiment
 
     pairs = [
@@ -154,10 +154,10 @@ def train(chosen: argparse.Namespace) -> int:
             print(f"smoke: {len(finished)} of {len(tasks)} experiments run")
         elif chosen.tune:
             for (paper, name), group in finished.items():
-                record = schedule.settle_tuning(paper, name, group, machine)
+                record = settle.settle_tuning(paper, name, group, machine)
                 print(f"{record.key}: best {record.best}")
         else:
-            agreed = _settle_all(schedule, list(finished), machine, chosen.force)
+            agreed = _settle_all(settle, list(finished), machine, chosen.force)
             if chosen.strict and not agreed:
                 return 1
     return 1 if failures else 0
@@ -191,11 +191,11 @@ def _chosen_experiments(named: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return found
 
 
-def _settle_all(schedule, pairs: list[tuple[str, str]], machine, force: bool) -> bool:
+def _settle_all(settle, pairs: list[tuple[str, str]], machine, force: bool) -> bool:
     """Say what became of each record; whether none disagrees."""
     results: list[str] = []
     for paper, name in pairs:
-        result, remarks = schedule.settle(paper, name, machine, force)
+        result, remarks = settle.settle(paper, name, machine, force)
         results.append(result)
         if result != "reproduced":
             print(f"{paper}.{name}: {result}")
@@ -209,7 +209,7 @@ def _settle_all(schedule, pairs: list[tuple[str, str]], machine, force: bool) ->
 
 def _expected_seconds(pairs: list[tuple[str, str]]) -> dict[str, float]:
     """How long each run took when its record was made, by the task's label."""
-    from generators.schedule import committed
+    from generators.settle import committed
 
     found = {}
     for paper, name in pairs:

@@ -39,14 +39,10 @@ from generators.experiment import (
     Outcome,
     Settings,
     Stage,
-    assemble,
-    disagreements,
     find_experiment,
     find_stage,
     meaning,
-    save,
     settings_of,
-    with_history,
 )
 from generators.files import (
     ROOT,
@@ -58,7 +54,6 @@ from generators.files import (
     write_atomically,
     write_sealed,
 )
-from generators.record import RESULTS, Record
 
 CACHE = ROOT / ".cache"
 
@@ -410,68 +405,3 @@ def outcomes(tasks: list[Task]) -> list[Outcome]:
         Outcome(task.seed, k["measured"], k["seconds"], k["peak_memory_mb"], k["environment"])
         for task, k in kept
     ]
-
-
-def settle(paper: str, name: str, machine: Machine, force: bool) -> tuple[str, list[str]]:
-    """Hold the finished runs of an experiment against its committed record.
-
-    Returns:
-        What became of it (`reproduced`, `written`, `made again` or `disagrees`), and the disagreements.
-    """
-    experiment = find_experiment(paper, name)
-    fresh = assemble(paper, name, experiment, outcomes(tasks_of(paper, name, machine)))
-    old, damage = committed(paper, name)
-    fresh = with_history(fresh, old)
-    if damage:
-        save(fresh)
-        return "made again", [damage]
-    if old is None or force or old.fingerprint != fresh.fingerprint:
-        save(fresh)
-        return "written", []
-    if differences := disagreements(old, fresh):
-        aside = machine.cache / "disagreements" / f"{paper}.{name}.json"
-        write_sealed(aside, fresh.content)
-        return "disagrees", [
-            *differences,
-            f"the fresh record is kept in {aside.relative_to(machine.cache.parent)}",
-        ]
-    if old.rules != fresh.rules:
-        save(Record({**old.content, "rules": fresh.rules}))
-    return "reproduced", []
-
-
-def committed(paper: str, name: str) -> tuple[Record | None, str]:
-    """The committed record of an experiment, or None; and what is wrong with it."""
-    path = RESULTS / paper / f"{name}.json"
-    if not path.is_file():
-        return None, ""
-    try:
-        return Record.load(path), ""
-    except Damaged as damage:
-        return None, str(damage)
-
-
-def settle_tuning(paper: str, name: str, tasks: list[Task], machine: Machine) -> Record:
-    """Write the record of a sweep: results/<paper>/<name>_tuning.json, its best point first said."""
-    experiment = find_experiment(paper, name)
-    runs = [
-        {**json.loads(task.changes), **o.measured}
-        for task, o in zip(tasks, outcomes(tasks), strict=True)
-    ]
-    kept = [{key: run[key] for key in [*experiment.tune, experiment.score]} for run in runs]
-    best = max(kept, key=lambda run: run[experiment.score])
-    sweep = outcomes(tasks)
-    record = assemble(paper, name, experiment, sweep)
-    content = {
-        **record.content,
-        "kind": "tuning",
-        "name": f"{name}_tuning",
-        "question": f"Which {' and '.join(experiment.tune)} is best for {name}?",
-        "seeds": [TUNING_SEED] * len(kept),
-        "runs": kept,
-        "best": best,
-        "rules": {},
-        "command": f"nox -s train -- {paper}.{name} --tune",
-    }
-    save(Record(content))
-    return Record(content)

@@ -45,7 +45,7 @@ def lacks(paper: Paper) -> list[str]:
     """What the unit of a paper still lacks for its state, one line each; nothing for a planned one."""
     files = rooms(paper.stem)
     if paper.state == "planned":
-        present = [path for path in files.values() if path.exists()]
+        present = [_name(path) for path in files.values() if path.exists()]
         return [
             f"{path.relative_to(ROOT)}: stands here without a note; a planned paper has no files"
             for path in present
@@ -167,11 +167,11 @@ EXPERIMENTS = {}
 
 CLAIMS = []
 ''',
-    "figures": '''"""Figures of NAME, each from a record; to be filled in: a function a figure, named as its record."""
+    "figures": '''"""Figures of NAME; to be filled in: a function from a record to a figure, named as the record."""
 
 FIGURES = {}
 ''',
-    "tests": '''"""NAME, doubted; to be filled in: test_it_equals_a_trusted_implementation, then the paper's invariants."""
+    "tests": '''"""NAME, doubted; to be filled in: test_it_equals_a_trusted_implementation, then invariants."""
 ''',
     "note": """---
 title: "to be filled in: a title of your own"

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TOY = Path(__file__).parent / "toy_unit.py"
+TOY = Path(__file__).parent / "toy"
+collect_ignore = ["toy"]  # files of that project, not of this one
 
 
 class Project:
@@ -18,18 +19,32 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def run(self, *arguments: str, python: str = sys.executable, **kwargs) -> subprocess.CompletedProcess:
+    def run(
+        self, *arguments: str, python: str = sys.executable, **kwargs
+    ) -> subprocess.CompletedProcess:
         """Run `python -m generators ...` in the project."""
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         command = [python, "-m", "generators", *arguments]
         return subprocess.run(
-            command, cwd=self.root, capture_output=True, text=True, timeout=120, env=environment, check=False, **kwargs
+            command,
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=environment,
+            check=False,
+            **kwargs,
         )
 
     def python(self, code: str, executable: str = sys.executable) -> str:
         """Run some lines in the project; what they print."""
         done = subprocess.run(
-            [executable, "-c", code], cwd=self.root, capture_output=True, text=True, timeout=120, check=False
+            [executable, "-c", code],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -46,10 +61,9 @@ class Project:
         return {path.stem: path for path in (self.root / "results" / "toy").glob("*.json")}
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """A fresh toy project: nothing trained yet."""
-    root = tmp_path / "project"
+def make_project(folder: Path) -> Project:
+    """A toy project in which nothing is trained yet."""
+    root = folder / "project"
     (root / "generators" / "experiments").mkdir(parents=True)
     (root / "implementations").mkdir()
     (root / "notes").mkdir()
@@ -58,8 +72,15 @@ def project(tmp_path: Path) -> Project:
     for package in ("generators/experiments", "implementations"):
         (root / package / "__init__.py").touch()
     shutil.copy(ROOT / "requirements.txt", root)
-    model, experiments = TOY.read_text(encoding="utf-8").split("# ---- experiments ----\n")
-    (root / "implementations" / "toy.py").write_text(model, encoding="utf-8")
-    (root / "generators" / "experiments" / "toy.py").write_text(experiments, encoding="utf-8")
-    (root / "mkdocs.yml").write_text("extra:\n  papers:\n    - {stem: toy, name: Toy, year: 2020, idea: A line}\n")
+    shutil.copy(TOY / "model.py", root / "implementations" / "toy.py")
+    shutil.copy(TOY / "experiments.py", root / "generators" / "experiments" / "toy.py")
+    (root / "mkdocs.yml").write_text(
+        "extra:\n  papers:\n    - {stem: toy, name: Toy, year: 2020, idea: A line}\n"
+    )
     return Project(root)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A fresh toy project."""
+    return make_project(tmp_path)

@@ -14,10 +14,17 @@ NUMBERS = [*range(0, 130), *range(171, 10_000, 97), 1000, 1100, 2024, 4444, 9999
 def test_every_word_that_says_something_has_a_counterpart_in_every_language():
     for number in NUMBERS:
         pieces = {language: words(number, language) for language in LANGUAGES}
-        places = {language: frozenset().union(*(word.says for word in pieces[language])) for language in LANGUAGES}
+        places = {
+            language: frozenset().union(*(word.says for word in pieces[language]))
+            for language in LANGUAGES
+        }
         for language in LANGUAGES:
             for other in LANGUAGES:
-                assert all(word.says & places[other] for word in pieces[language] if word.says), (number, language, other)
+                assert all(word.says & places[other] for word in pieces[language] if word.says), (
+                    number,
+                    language,
+                    other,
+                )
 
 
 def test_words_are_pieces_of_the_text_in_order():
@@ -38,7 +45,11 @@ def test_words_are_pieces_of_the_text_in_order():
         (71, "fr", {"soixante": {"tens"}, "et": set(), "onze": {"tens", "units"}}),
         (77, "fr", {"soixante": {"tens"}, "dix": {"tens"}, "sept": {"units"}}),
         (12, "da", {"tolv": {"tens", "units"}}),
-        (3100, "fr", {"trois": {"thousands"}, "mille": {"thousand"}, "cent": {"hundred", "hundreds"}}),
+        (
+            3100,
+            "fr",
+            {"trois": {"thousands"}, "mille": {"thousand"}, "cent": {"hundred", "hundreds"}},
+        ),
     ],
 )
 def test_each_word_says_the_places_that_a_person_would_name(number, language, expected):

@@ -56,7 +56,10 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     path = tmp_path / "record.json"
     path.write_text("old")
     done = subprocess.run(
-        [sys.executable, "-c", FILL_THE_DISK, str(path)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", FILL_THE_DISK, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode != 0
     assert "File too large" in done.stderr

@@ -36,7 +36,7 @@ def stale_after(project, file, old, new):
         (MODEL, "def bend(x: Tensor) -> Tensor:", "def bend(x: torch.Tensor):"),
         (MODEL, "return x.tanh() * 2", "\n    # why two?\n    return (\n        x.tanh()\n        * 2\n    )"),
         (EXPERIMENTS, "STAGES = {", "def another():\n    return 1\n\n\nSTAGES = {"),
-        (EXPERIMENTS, 'EXPERIMENTS = {\n', 'EXPERIMENTS = {\n    "more": Experiment("New?", constant, {}, seeds=()),\n'),
+        (EXPERIMENTS, "EXPERIMENTS = {\n", 'EXPERIMENTS = {\n    "more": Experiment("New?", constant, {}, seeds=()),\n'),
         (EXPERIMENTS, "Holds below one.", "Holds under one."),
         ("generators/schedule.py", "# In the parent", "# In the parent process"),
         ("generators/training.py", "        weight_decay: Decoupled, on matrices only.\n", ""),
@@ -75,7 +75,10 @@ def test_what_has_an_effect_makes_exactly_its_dependants_stale(project, file, ol
     [
         ('return {"worst": 0.0}', 'return {"worst": getattr(torch, "pi")}'),
         ('return {"worst": 0.0}', 'return {"worst": eval("0.0")}'),
-        ("from implementations.toy import Line", "from implementations import toy\nfrom implementations.toy import Line"),
+        (
+            "from implementations.toy import Line",
+            "from implementations import toy\nfrom implementations.toy import Line",
+        ),
     ],
 )
 def test_a_name_that_cannot_be_followed_is_an_error_with_its_place(project, monkeypatch, old, new):
@@ -106,7 +109,10 @@ def test_settings_seeds_aside_and_stages_beneath_count_too():
 def test_the_python_version_does_not_matter(project, other):
     """Only the hashing runs there, so that version needs none of our packages."""
     executable = shutil.which(other)
-    if executable is None or subprocess.run([executable, "-c", ""], capture_output=True, check=False).returncode:
+    if (
+        executable is None
+        or subprocess.run([executable, "-c", ""], capture_output=True, check=False).returncode
+    ):
         pytest.skip(f"no {other} here")
     hashes = (
         "import types\n"

@@ -1,5 +1,6 @@
 """A bundle for Medium holds the whole post in Medium's own forms, or is refused."""
 
+import doctest
 import json
 import re
 import shutil
@@ -335,6 +336,11 @@ READABLE = {
     r"\beta_2 = 0.98": "β₂ = 0.98",
     r"\max(0, xW_1 + b_1)W_2 + b_2": "max(0, xW₁ + b₁)W₂ + b₂",
 }
+
+
+def test_the_example_in_the_docstring_is_true():
+    assert doctest.testmod(inline_math).attempted == 1
+    assert doctest.testmod(inline_math).failed == 0
 
 
 @pytest.mark.parametrize("latex", READABLE)

@@ -380,7 +380,7 @@ def _example(
 
 
 def position_shift(d_model: int, length: int, shifts: list[int]) -> dict[str, Any]:
-    r"""Largest error of $PE_{pos + k} = M_k PE_{pos}$, with $M_k$ a rotation of each pair of features by $k \omega_i$."""
+    r"""Largest error of $PE_{pos + k} = M_k PE_{pos}$; $M_k$ rotates each pair of features by $k \omega_i$."""
     torch.set_default_dtype(torch.float64)
     try:
         code = positions(length + max(shifts), d_model)
@@ -672,7 +672,7 @@ CLAIMS = [
         text="The weights of attention over the source follow the true alignment of the words.",
         where="Bahdanau et al. 2015, Figure 3; here for the Transformer's cross-attention",
         experiment="transformer.alignment",
-        did="Compared the strongest source token with the known counterparts of each written token; last layer, mean of heads.",
+        did="Compared the strongest source token with the true one; last layer, mean of heads.",
         rule=Rule(follows_the_alignment, forecast=0.6),
         measured="agreement:pct",
     ),

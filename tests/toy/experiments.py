@@ -1,32 +1,3 @@
-"""A line with a slope (Nobody, 2020, arXiv:0000.00000): the smallest paper there could be."""
-
-import torch
-from torch import Tensor, nn
-
-
-def bend(x: Tensor) -> Tensor:
-    """A definition that the model reaches."""
-    return x.tanh() * 2
-
-
-def unused(x: Tensor) -> Tensor:
-    """A definition that nothing reaches."""
-    return x + 1
-
-
-class Line(nn.Module):
-    """One weight."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Bend the product."""
-        return bend(x @ self.weight)
-
-
-# ---- experiments ----
 """Questions about a line."""
 
 import itertools
@@ -45,16 +16,23 @@ def make_fitted(seed: int, steps: int, pause: float) -> dict:
     line = Line()
     x = torch.randn(16, 1)
     target = torch.full_like(x, 0.5) * x
-    loss_of = lambda batch: ((line(x) - target) ** 2).mean()
+
+    def loss_of(batch: object) -> torch.Tensor:
+        return ((line(x) - target) ** 2).mean()
+
     last = 0.0
-    for _, last in training(line, loss_of, itertools.repeat(None), steps, lr=0.1):
+    for _, loss in training(line, loss_of, itertools.repeat(None), steps, lr=0.1):
         time.sleep(pause)
+        last = loss
     return {"weight": line.weight, "loss": torch.tensor([last])}
 
 
 def fitted_loss(seed: int, fitted: dict, digits: int) -> dict:
     """Look at the stage."""
-    return {"loss": round(fitted["loss"].item(), digits), "weight": fitted["weight"].flatten().tolist()}
+    return {
+        "loss": round(fitted["loss"].item(), digits),
+        "weight": fitted["weight"].flatten().tolist(),
+    }
 
 
 def draws(seed: int, count: int, pause: float) -> dict:
@@ -73,8 +51,17 @@ def constant() -> dict:
 STAGES = {"fitted": Stage(make_fitted, dict(steps=6, pause=0.05), smoke=dict(steps=2, pause=0.0))}
 
 EXPERIMENTS = {
-    "fit": Experiment("Does it fit?", fitted_loss, dict(digits=6), stages=("fitted",), tolerance=dict(loss=0.1)),
-    "draw": Experiment("What is drawn?", draws, dict(count=8, pause=0.1), smoke=dict(pause=0.0), tune=dict(count=[4, 8]), score="mean"),
+    "fit": Experiment(
+        "Does it fit?", fitted_loss, dict(digits=6), stages=("fitted",), tolerance=dict(loss=0.1)
+    ),
+    "draw": Experiment(
+        "What is drawn?",
+        draws,
+        dict(count=8, pause=0.1),
+        smoke=dict(pause=0.0),
+        tune=dict(count=[4, 8]),
+        score="mean",
+    ),
     "fixed": Experiment("Is it exact?", constant, {}, seeds=(), kind="exact"),
     "alone": Experiment("Is it alone?", constant, {}, seeds=(), kind="timing", exclusive=True),
 }

@@ -1,0 +1,97 @@
+"""What is committed is what the code says: records, verdicts, figures, numbers on pages."""
+
+import json
+
+import pytest
+
+from generators import prose
+from generators.experiment import NOT_TESTED, VERDICTS, claims, experiments, stale, units, verdict
+from generators.files import ROOT, read_sealed
+from generators.record import RESULTS, Record, ledger, records
+
+EVERY = [
+    pytest.param(path, id=path.relative_to(RESULTS).as_posix())
+    for path in sorted(RESULTS.glob("*/*.json"))
+]
+
+
+@pytest.mark.parametrize("path", EVERY)
+def test_it_is_whole_as_written_and_small(path):
+    read_sealed(path)
+    assert path.stat().st_size < 130_000, "a record is at most about 100 KB"
+
+
+@pytest.mark.parametrize("paper", units())
+def test_no_record_is_stale_missing_or_orphaned(paper):
+    assert stale(paper) == []
+
+
+@pytest.mark.parametrize("paper", units())
+def test_measured_experiments_have_three_seeds_and_smoke_settings(paper):
+    for name, experiment in experiments(paper).items():
+        if experiment.kind == "measured":
+            assert len(set(experiment.seeds)) >= 3, name
+            assert experiment.smoke, name
+
+
+@pytest.mark.parametrize("paper", units())
+def test_every_record_can_be_made_again_and_says_how(paper):
+    for record in records(paper).values():
+        assert record.command.startswith("nox -s "), record.key
+        if record.kind != "tuning":
+            assert len(record.runs) == max(1, len(record.seeds)), record.key
+
+
+@pytest.mark.parametrize("paper", units())
+def test_every_claim_has_the_verdict_that_its_rule_gives_today(paper):
+    known, written = records(paper), {claim["id"]: claim for claim in ledger(paper)}
+    assert set(written) == {claim.id for claim in claims(paper)}
+    for claim in claims(paper):
+        assert written[claim.id]["verdict"] == verdict(claim, known), claim.id
+        assert written[claim.id]["verdict"] in VERDICTS
+        assert (claim.experiment is None) == (written[claim.id]["verdict"] == NOT_TESTED)
+
+
+@pytest.mark.parametrize("paper", units())
+def test_no_rule_was_changed_in_silence(paper):
+    known = records(paper)
+    for claim in claims(paper):
+        if claim.rule is None:
+            continue
+        open_to_see = [*(rule.hash for rule in claim.superseded), claim.rule.hash]
+        remembered = known[claim.experiment].rules[claim.id]
+        assert set(remembered) <= set(open_to_see), (
+            f"{claim.id}: the rule or its forecast changed after the run; put the old one into `superseded`"
+        )
+        assert claim.rule.hash in remembered, (
+            f"{claim.id}: run `nox -s train -- {paper}`, which records the rule"
+        )
+
+
+def test_claims_have_ids_of_their_own_and_words_of_ours():
+    ids = [(paper, claim.id) for paper in units() for claim in claims(paper)]
+    assert len(ids) == len(set(ids))
+    for paper in units():
+        for claim in claims(paper):
+            assert claim.text.endswith("."), claim.id
+            assert claim.where, claim.id
+            assert claim.rule is None or 0 < claim.rule.forecast < 1, claim.id
+
+
+def test_every_number_figure_and_quoted_line_on_every_page_is_current():
+    assert [str(problem) for problem in prose.rewrite(check=True)] == []
+
+
+def test_no_verdict_is_typed_by_hand():
+    for path in (ROOT / "generators" / "experiments").rglob("*.py"):
+        assert "verdict=" not in path.read_text(encoding="utf-8"), path
+
+
+def test_a_record_is_readable_json_with_what_the_design_names():
+    for path in RESULTS.glob("*/*.json"):
+        if path.stem != "claims":
+            record = Record.load(path)
+            assert {"question", "settings", "seeds", "environment", "seconds", "command"} <= set(
+                record.content
+            )
+            assert json.loads(path.read_text(encoding="utf-8"))["name"] == path.stem
