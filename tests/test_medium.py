@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from generators.site.medium import blocks, checks, drawing, inline_math, write_bundles
-from generators.site.medium.blocks import NoRule
+from generators.site.medium import blocks, checks, drawing, inline_math, runs, write_bundles
 from generators.site.medium.emit import payload
+from generators.site.medium.runs import NoRule
 
 SITE = "https://example.github.io/folio/"
 
@@ -117,7 +117,7 @@ def clipboard(bundle: Path) -> dict[str, str]:
     return json.loads(found[1])["clipboard"]
 
 
-def story_and_payload(body: str = BODY) -> tuple[blocks.Story, str]:
+def story_and_payload(body: str = BODY) -> tuple[runs.Story, str]:
     story = blocks.read_post(page(body), "crossing", SITE + "posts/crossing/")
     names = {
         block.source: f"{SITE}medium/crossing/img/{i}.png" for i, block in enumerate(story.blocks)

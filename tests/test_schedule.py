@@ -51,7 +51,7 @@ def test_killed_at_several_moments_it_ends_in_the_same_records_and_leaves_no_pro
     project, undisturbed
 ):
     command = [sys.executable, "-m", "generators", "train"]
-    for moment in (2.0, 5.0, 7.0):
+    for moment in (1.0, 4.5, 6.5):
         process = subprocess.Popen(
             [*command, "--force"],
             cwd=project.root,

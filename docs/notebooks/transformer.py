@@ -137,7 +137,7 @@ print("each row of weights sums to", [round(total, 4) for total in weights.sum(d
 # has made up its mind before it has learned anything, and hardly any gradient flows through it. Let
 # us look at the largest of 16 weights, for random queries and keys.
 
-# %%
+# %% alt="Largest of 16 softmax weights against the width of the queries: without the root it rises to nearly one, with it it stays low."
 widths = [1, 4, 16, 64, 256, 1024]
 largest = {"as they are": [], "divided by $\\sqrt{d_k}$": []}
 for d_k in widths:
@@ -168,7 +168,7 @@ plt.show()
 # a query may not look, the score becomes hugely negative *before* the softmax, and the weight 0.
 
 
-# %%
+# %% alt="Two heat maps of weights over four words: without a mask every cell has some, with the causal mask the upper right triangle is empty."
 def masked_attention(q, k, v, visible):
     """Attention with scaling and a mask; True where a query may look."""
     scores = q @ k.T / math.sqrt(q.shape[-1])
@@ -197,7 +197,7 @@ plt.show()
 # let each piece attend for itself.
 
 
-# %%
+# %% alt="Heat maps of two heads over the same four words: different weights, both empty above the diagonal."
 def multi_head(q, k, v, visible, n_heads):
     """Attention in each of `n_heads` slices of the features, put side by side again."""
     slices = [x.chunk(n_heads, dim=-1) for x in (q, k, v)]
@@ -238,7 +238,7 @@ print("the same answers, shuffled:", torch.allclose(before[order], after, atol=1
 # own, sines and cosines from fast to slow, which is added to the word's vector. It works like the
 # digits of a number: the first features change with every step, the last ones hardly at all.
 
-# %%
+# %% alt="The positional code as a picture: fast waves in the first features, slow ones in the last."
 figure, axes = plt.subplots(figsize=(4.6, 2.6))
 SIGNED = LinearSegmentedColormap.from_list("signed", [RUST, RUST + "00", BLUE + "00", BLUE])
 axes.imshow(positions(24, 32), cmap=SIGNED, vmin=-1, vmax=1, aspect="auto")
@@ -296,7 +296,7 @@ print(f"{len(vocabulary)} words, {len(train)} pairs to learn from, {len(held_out
 # Training: at every position, guess the next word; all positions of all sentences at once. The loss
 # is the surprise at the right word.
 
-# %%
+# %% alt="Training loss against step on a logarithmic scale: it falls by orders of magnitude."
 config = TransformerConfig(
     len(vocabulary), d_model=64, n_heads=4, d_ff=128, n_layers=1, dropout=0.0, context=16
 )
@@ -344,7 +344,7 @@ print(f"\nright to the last letter: {sum(right)} of {len(right)} numbers that it
 # written.
 
 
-# %%
+# %% alt="Heat map of cross-attention while the German number 345 is written from the English one, mean over the heads."
 def looks(n):
     """The weights of the decoder's look at the source, for the right translation of n."""
     heard = []

@@ -11,10 +11,11 @@ from typing import Any
 from urllib.parse import unquote, urljoin
 
 from generators.files import digest
-from generators.site.medium.blocks import NoRule, Story, read_post
+from generators.site.medium.blocks import read_post
 from generators.site.medium.checks import lint, parity
 from generators.site.medium.drawing import check_ink, draw, picture_name, version
 from generators.site.medium.emit import as_text, facts, payload
+from generators.site.medium.runs import NoRule, Story
 
 STATUS = "Built to documented behaviour, not yet confirmed on medium.com."
 HERE = Path(__file__).parent

@@ -6,16 +6,24 @@ fails and names it: nothing is dropped in silence.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
 from bs4 import BeautifulSoup, Comment, NavigableString, Tag
 
-from generators.site.medium.inline_math import Refused, linear
-
-TABLE_WIDTH = 72  # columns of a code block that Medium shows without scrolling
+from generators.site.medium.runs import (
+    INLINE,
+    Block,
+    NoRule,
+    Run,
+    Runs,
+    Story,
+    latex_of,
+    plain,
+    runs_of,
+    shown,
+)
+from generators.site.medium.tables import table_blocks
 
 # What a page of the site has and an article does not: left out on purpose, and only this.
 CHROME = (
@@ -30,147 +38,7 @@ LANGUAGES = {
         "python py pycon bash json yaml html css javascript js typescript latex bibtex toml ini diff"
     ).split()
 } | dict.fromkeys(("sh", "shell", "console"), "bash")
-_MARKS = {"strong": "strong", "b": "strong", "em": "em", "i": "em", "cite": "em", "code": "code"}
-_MARKS |= {"kbd": "code", "samp": "code", "var": "em"}
-_PLAIN = {"span", "time", "abbr", "small", "bdi", "label"}
-_INLINE = {*_MARKS, *_PLAIN, "a", "br", "sup"}
-_SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
-
-
 _BREAK = BeautifulSoup("<br>", "html.parser").br
-
-
-class NoRule(ValueError):
-    """Something in a post that Medium has no form for, or that breaks one of its limits."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """Text with the same marks throughout."""
-
-    text: str
-    marks: frozenset[str] = frozenset()
-    href: str = ""
-
-
-Runs = tuple[Run, ...]
-
-
-@dataclass(frozen=True)
-class Block:
-    """One block of a story."""
-
-    kind: str  # heading, small, text, quote, bullets, numbers, code, picture, rule
-    runs: Runs = ()  # its text; a picture's caption
-    items: tuple[Runs, ...] = ()  # of a list
-    text: str = ""  # code, or a picture's alternative text
-    language: str = ""  # of code, empty for output and tables
-    source: tuple[str, str] = ("", "")  # of a picture: ("figure", address) or ("formula", LaTeX)
-
-
-@dataclass
-class Story:
-    """A post on its way to Medium."""
-
-    name: str  # the slug, for messages
-    url: str  # where it is published
-    title: str = ""
-    subtitle: str = ""
-    published: str = ""
-    topics: tuple[str, ...] = ()
-    blocks: list[Block] = field(default_factory=list)
-    added: list[str] = field(default_factory=list)  # words that the post does not have
-
-
-# --- Inside a block ------------------------------------------------------------------------------
-
-
-def runs_of(story: Story, nodes: Iterable[object]) -> Runs:
-    """Inline content as runs, with white space as a browser shows it."""
-    found = list(_inline(story, nodes, frozenset(), ""))
-    tidy: list[Run] = []
-    for run in found:
-        text = run.text
-        if not tidy or tidy[-1].text.endswith((" ", "\n")):
-            text = text.lstrip(" ")
-        if text == "\n" and tidy:
-            tidy[-1] = Run(tidy[-1].text.rstrip(" "), tidy[-1].marks, tidy[-1].href)
-        if text and tidy and (tidy[-1].marks, tidy[-1].href) == (run.marks, run.href):
-            tidy[-1] = Run(tidy[-1].text + text, run.marks, run.href)
-        elif text:
-            tidy.append(Run(text, run.marks, run.href))
-    while tidy and not tidy[-1].text.strip():
-        tidy.pop()
-    if tidy:
-        tidy[-1] = Run(tidy[-1].text.rstrip(), tidy[-1].marks, tidy[-1].href)
-    return tuple(tidy)
-
-
-def _inline(
-    story: Story, nodes: Iterable[object], marks: frozenset[str], href: str
-) -> Iterator[Run]:
-    for node in nodes:
-        if isinstance(node, Comment):
-            continue
-        if isinstance(node, NavigableString):
-            yield Run(re.sub(r"[ \t\n\r\f]+", " ", node), marks, href)
-        elif not isinstance(node, Tag):
-            raise NoRule(f"{story.name}: {node!r} has no rule")
-        elif "katex" in node.get("class", []):
-            yield from _formula(story, node, marks, href)
-        elif node.name in _MARKS:
-            yield from _inline(story, node.children, marks | {_MARKS[node.name]}, href)
-        elif node.name == "a":
-            yield from _inline(story, node.children, marks, address(story, node))
-        elif node.name == "br":
-            yield Run("\n", marks, href)
-        elif node.name == "sup" and node.find("a", class_="footnote-ref"):
-            mark = node.get_text(strip=True).translate(_SUPERSCRIPT)
-            yield Run(mark, marks, address(story, node.a))
-        elif node.name == "sup" and re.fullmatch(r"[-+−\d]+", node.get_text()):
-            yield Run(node.get_text().translate(_SUPERSCRIPT), marks, href)  # 3×10⁻⁷
-        elif node.name in _PLAIN:
-            yield from _inline(story, node.children, marks, href)
-        else:
-            raise NoRule(f"{story.name}: {shown(node)} has no form inside a line of a Medium story")
-
-
-def _formula(story: Story, node: Tag, marks: frozenset[str], href: str) -> Iterator[Run]:
-    styles = {"i": {"em"}, "b": {"strong"}, "n": set()}
-    try:
-        for text, style in linear(latex_of(node)):
-            yield Run(text, marks | styles[style], href)
-    except Refused as error:
-        hint = "say it in words, or set it as a display formula (it becomes a picture)"
-        raise NoRule(f"{story.name}: inline formula {error}; {hint}") from None
-
-
-def latex_of(node: Tag) -> str:
-    """The LaTeX that KaTeX drew."""
-    source = node.find("annotation", attrs={"encoding": "application/x-tex"})
-    if source is None:
-        raise NoRule(f"{shown(node)} has no LaTeX source beside it")
-    return source.get_text().strip()
-
-
-def address(story: Story, link: Tag) -> str:
-    """The absolute address of a link."""
-    target = str(link.get("href") or "")
-    if not target:
-        raise NoRule(f"{story.name}: a link without an address: {shown(link)}")
-    return urljoin(story.url, target)
-
-
-def shown(node: Tag) -> str:
-    """An element in short, for messages."""
-    text = " ".join(node.get_text().split())
-    classes = "".join("." + name for name in node.get("class", []))
-    return f"<{node.name}{classes}>" + (f' "{text[:60]}"' if text else "")
-
-
-def plain(runs: Runs) -> str:
-    """Runs without their marks."""
-    return "".join(run.text for run in runs)
 
 
 # --- Blocks --------------------------------------------------------------------------------------
@@ -193,7 +61,7 @@ def blocks_of(story: Story, parent: Tag) -> Iterator[Block]:
 
 def _is_inline(node: Tag) -> bool:
     classes = node.get("class", [])
-    return (node.name in _INLINE or "katex" in classes) and "katex-display" not in classes
+    return (node.name in INLINE or "katex" in classes) and "katex-display" not in classes
 
 
 def _paragraph(story: Story, nodes: Iterable[object], kind: str = "text") -> Iterator[Block]:
@@ -382,92 +250,13 @@ def _footnotes(story: Story, node: Tag) -> Iterator[Block]:
             yield block
 
 
-# --- Tables --------------------------------------------------------------------------------------
-
-
-def _table(story: Story, node: Tag) -> Iterator[Block]:
-    rows = [
-        [runs_of(story, cell.children) for cell in row.find_all(["th", "td"], recursive=False)]
-        for row in node.find_all("tr")
-    ]
-    if not rows or any(len(row) != len(rows[0]) for row in rows):
-        raise NoRule(f"{story.name}: {shown(node)}: every row needs the same number of cells")
-    if node.caption:
-        yield from _paragraph(story, node.caption.children)
-    cells = [[" ".join(plain(cell).split()) for cell in row] for row in rows]
-    text = aligned(cells)
-    if max(_width(line) for line in text.splitlines()) <= TABLE_WIDTH:
-        yield Block("code", text=text)
-        yield from _table_links(story, rows)
-    else:
-        yield _rows_as_bullets(story, rows)
-
-
-def aligned(cells: list[list[str]]) -> str:
-    """A table as text: columns of equal width, those of numbers set to the right."""
-    columns = list(zip(*cells, strict=True))
-    widths = [max(_width(cell) for cell in column) for column in columns]
-    right = [
-        all(re.match(r"[−+\-–.]?\d|[–-]?$", cell) for cell in column[1:]) for column in columns
-    ]
-
-    def line(row: Iterable[str]) -> str:
-        parts = []
-        for cell, width, to_right in zip(row, widths, right, strict=True):
-            blank = " " * (width - _width(cell))
-            parts.append(blank + cell if to_right else cell + blank)
-        return "  ".join(parts).rstrip()
-
-    rule = "  ".join("-" * width for width in widths)
-    return "\n".join([line(cells[0]), rule, *(line(row) for row in cells[1:])])
-
-
-def _width(text: str) -> int:
-    return sum(
-        (2 if unicodedata.east_asian_width(letter) in "WF" else 1)
-        for letter in text
-        if not unicodedata.combining(letter)
-    )
-
-
-def _table_links(story: Story, rows: list[list[Runs]]) -> Iterator[Block]:
-    """A code block holds no links: those of the table follow it, each address once."""
-    links = {run.href: run.text for row in rows for cell in row for run in cell if run.href}
-    if not links:
-        return
-    label = "Behind this table: "
-    runs: list[Run] = [Run(label)]
-    for place, (href, text) in enumerate(links.items()):
-        name = href.rpartition("#")[2].replace("-", " ") if "#" in href else text
-        runs += [Run(", ")] if place else []
-        runs.append(Run(name, href=href))
-        story.added.append(name)
-    story.added.append(label)
-    yield Block("text", tuple(runs))
-
-
-def _rows_as_bullets(story: Story, rows: list[list[Runs]]) -> Block:
-    head, *body = rows
-    items: list[Runs] = []
-    for place, row in enumerate(body):
-        runs: list[Run] = []
-        for name, cell in zip(head, row, strict=True):
-            runs += [Run("; ")] if runs else []
-            runs += [Run(run.text, run.marks | {"strong"}, run.href) for run in name]
-            runs += [Run(": "), *cell] if name else [*cell]
-        items.append(tuple(runs))
-        if place:
-            story.added.extend(plain(name) for name in head)
-    return Block("bullets", items=tuple(items))
-
-
 _BLOCKS: dict[str, Callable[[Story, Tag], Iterator[Block]]] = {
     "p": _text,
     "ul": _list,
     "ol": _list,
     "blockquote": _quote,
     "figure": _figure,
-    "table": _table,
+    "table": table_blocks,
     "hr": _rule,
     "img": lambda story, node: iter([_picture(story, node, ())]),
 } | dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), _heading)

@@ -11,9 +11,10 @@ from urllib.parse import urljoin
 
 from bs4 import BeautifulSoup, Comment, NavigableString, Tag
 
-from generators.site.medium.blocks import Story, article_of, latex_of
+from generators.site.medium.blocks import article_of
 from generators.site.medium.emit import NUMBER, code_text, ending, squeezed
 from generators.site.medium.inline_math import linear
+from generators.site.medium.runs import Story, latex_of
 
 _TOP = {"h1", "h3", "h4", "p", "blockquote", "ul", "ol", "hr", "figure", "pre"}
 _INSIDE = {"strong", "em", "code", "a", "br"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from generators.files import ROOT, Damaged, digest, read_sealed, write_sealed
-from generators.site.medium.blocks import NoRule
+from generators.site.medium.runs import NoRule
 from generators.site.pictures import png
 from generators.site.tex import node
 

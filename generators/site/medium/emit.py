@@ -7,7 +7,7 @@ from typing import Any
 
 from bs4 import BeautifulSoup, Tag
 
-from generators.site.medium.blocks import Block, Run, Runs, Story
+from generators.site.medium.runs import Block, Run, Runs, Story
 
 _WRAP = {"heading": "h3", "small": "h4", "text": "p", "quote": "blockquote"}
 _ORDER = ("strong", "em", "code")  # outermost first
