@@ -47,9 +47,9 @@ class Experiment:
     seeds: tuple[int, ...] = (0, 1, 2)
     kind: str = "measured"  # or exact, timing, parity
     stages: tuple[str, ...] = ()
-    tolerance: dict[str, float] = field(
+    tolerance: dict[str, float | None] = field(
         default_factory=dict
-    )  # path or its beginning -> absolute difference allowed
+    )  # path or its beginning -> difference allowed; None: any
     tier: str = "default"
     exclusive: bool = False  # measures time or memory: alone, in a fresh process
     tune: dict[str, list[Any]] = field(
@@ -265,13 +265,15 @@ def _pairs(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, 
         yield path, before, after
 
 
-def _agree(was: Any, now: Any, allowed: float) -> bool:
+def _agree(was: Any, now: Any, allowed: float | None) -> bool:
+    if allowed is None:
+        return True
     if isinstance(was, int | float) and isinstance(now, int | float):
         return math.isclose(was, now, rel_tol=1e-6, abs_tol=allowed)
-    return was == now or allowed == math.inf
+    return was == now
 
 
-def _allowed(path: str, allowed: dict[str, float]) -> float:
+def _allowed(path: str, allowed: dict[str, float | None]) -> float | None:
     """The tolerance declared for the longest beginning of a path."""
     steps = path.split(".")
     for length in range(len(steps), 0, -1):

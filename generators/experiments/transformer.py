@@ -552,7 +552,7 @@ EXPERIMENTS = {
             accuracy_by_source=0.02,
             accuracy_by_length=1.0,
             curve=1.0,
-            errors=float("inf"),
+            errors=None,
         ),
     ),
     "alignment": Experiment(
@@ -576,7 +576,7 @@ EXPERIMENTS = {
             agreement_crossing=0.3,
             agreement_best_head=0.25,
             agreement_by_head=1.0,
-            examples=float("inf"),
+            examples=None,
         ),
     ),
     "position_shift": Experiment(
