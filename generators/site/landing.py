@@ -35,7 +35,10 @@ def landing(inputs: Inputs, paper: Paper) -> str:
     return "\n\n".join(
         part
         for part in (
-            _head(title, f"{title}: the idea, what we measured, and three ways in."),
+            _head(  # the note has the paper's own title
+                f"{paper.name} ({paper.year})",
+                f"{title}: the idea, what we measured, and three ways in.",
+            ),
             '<div class="minute" markdown="1">\n<div markdown="1">',
             f'<p class="label">{label}</p>',
             f"# {title}",
