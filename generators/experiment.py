@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from generators.files import ROOT, canonical, digest, write_sealed
-from generators.fingerprint import fingerprint, parts
+from generators.files import ROOT, write_sealed
+from generators.fingerprint import fingerprint
 from generators.papers import UnknownName
 from generators.record import RESULTS, Record, records
 
@@ -68,7 +68,7 @@ class Rule:
     @property
     def hash(self) -> str:
         """Changes when the rule's code or the forecast does."""
-        return digest(canonical([*parts(self.verdict), self.forecast]))
+        return fingerprint(self.verdict, self.forecast)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ def fingerprint(
     function: Callable[..., Any], settings: Any = None, needs: list[str] | None = None
 ) -> str:
     """Hash of a function's meaning, its settings, and the fingerprints of the stages it needs."""
-    return digest(canonical([*parts(function), settings, needs or []]))
+    definitions, libraries = parts(function)
+    # Without their addresses: a definition that moves to another file says what it said.
+    return digest(canonical([sorted(definitions.values()), libraries, settings, needs or []]))
 
 
 def parts(function: Callable[..., Any]) -> tuple[dict[str, str], dict[str, str]]:

@@ -314,6 +314,26 @@ def test_a_readers_notebook_installs_the_project_first(tmp_path: Path) -> None:
     made = nbformat.reads(notebooks.for_readers(kept, "thing"), as_version=4)
     assert made.cells[0].source.endswith("%pip install --quiet thing")
     assert len(made.cells) == 2
+    content.cells.append(nbformat.v4.new_code_cell("%pip install thing", id="b"))
+    kept.write_text(nbformat.writes(content))
+    assert nbformat.reads(notebooks.for_readers(kept, "thing"), as_version=4).cells[0].id == "a"
+
+
+def test_a_notebook_that_installs_a_stranger_is_named(tmp_path: Path) -> None:
+    notebook = tmp_path / "n.py"
+    notebook.write_text('project = "git+https://github.com/me/mine"')
+    assert notebooks.wrong_address(notebook, "https://github.com/me/mine/") == ""
+    assert "github.com/you" in notebooks.wrong_address(notebook, "https://github.com/you/mine")
+
+
+def test_formulas_keep_their_punctuation_and_stand_in_contents(tmp_path: Path) -> None:
+    renderer = tex.Renderer(tmp_path / "katex.json")
+    html = renderer.page(r'<p>key <span class="arithmatex">\(s\)</span>.</p>', pytest.fail)
+    assert html.startswith('<p>key <span style="white-space:nowrap"><span class="katex">')
+    assert html.endswith(".</span></p>")
+    assert "arithmatex" in tex.mark_title("Divide by $d_k$")
+    assert tex.mark_title(r"By \(d_k\)") == r'By <span class="arithmatex">\(d_k\)</span>'
+    renderer.close()
 
 
 def test_a_notebooks_page_loses_the_style_sheets_and_the_second_copy() -> None:

@@ -13,6 +13,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from mkdocs.structure.toc import AnchorLink
 from mkdocs.utils import get_relative_url
 
 from generators import prose
@@ -125,6 +126,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         # mkdocs-jupyter wraps what it renders: it wants a file that lies on the disk at its address.
         folder = str(executed.parents[1])
         files.append(File(f"notebooks/{stem}.ipynb", folder, config.site_dir, True))
+        if wrong := notebooks.wrong_address(script, build.repo):
+            build.complain(f"docs/notebooks/{stem}.py", wrong)
         install = f'"deep-learning-papers[notebooks] @ git+{build.repo}"'
         add(f"notebooks/{stem}/{stem}.ipynb", notebooks.for_readers(executed, install))
     for entry in mount.mounted():
@@ -160,7 +163,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Notebooks get the site's own markup; their pictures become files."""
+    """Formulas in headings are marked; notebooks get the site's markup, their pictures become files."""
+    for heading in page.toc:
+        _mark_titles(heading)
     address = page.file.src_uri
     if not address.endswith(".ipynb"):
         return html
@@ -173,6 +178,12 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     page.meta["description"] = notebooks.description(html)
     stem = Path(address).stem
     return tex.mark_dollars(notebooks.offer(html, f"notebooks/{stem}/{stem}.ipynb"))
+
+
+def _mark_titles(heading: AnchorLink) -> None:
+    heading.title = tex.mark_title(heading.title)
+    for below in heading.children:
+        _mark_titles(below)
 
 
 @event_priority(-100)  # after all plugins

@@ -205,9 +205,26 @@ if importlib.util.find_spec("implementations") is None:
     %pip install --quiet {}"""
 
 
+_INSTALLS = re.compile(r"\bpip\b.*install")
+_ADDRESS = re.compile(r"git\+(https://[\w./-]+)")
+
+
+def wrong_address(notebook: Path, repo: str) -> str:
+    """What is wrong with the address that a notebook installs from; empty when nothing is."""
+    for address in _ADDRESS.findall(notebook.read_text(encoding="utf-8")):
+        if address.removesuffix(".git").rstrip("/") != repo.rstrip("/"):
+            return f"it installs from {address}; repo_url in mkdocs.yml says {repo}"
+    return ""
+
+
 def for_readers(executed: Path, install: str) -> str:
-    """The notebook with its outputs, and a first cell that installs this project wherever it is opened."""
+    """The notebook with its outputs, and a first cell that installs this project where it is missing.
+
+    One that installs it by a cell of its own stays as it is.
+    """
     content = nbformat.read(executed, as_version=4)
+    if any(_INSTALLS.search(cell.source) for cell in content.cells if cell.cell_type == "code"):
+        return nbformat.writes(content)
     cell = nbformat.v4.new_code_cell(_INSTALL.format(install))
     cell["id"] = "install"
     content.cells.insert(0, cell)

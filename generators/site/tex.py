@@ -21,8 +21,12 @@ KATEX = ROOT / "node_modules" / "katex"
 PROGRAM = Path(__file__).with_name("katex.mjs")
 
 _ARITHMATEX = re.compile(
-    r'<(span|div) class="arithmatex">\s*\\([(\[])(.*?)\\[)\]]\s*</\1>', re.DOTALL
+    r'(?P<before>[(\[“"]*)<(?P<tag>span|div) class="arithmatex">\s*\\(?P<kind>[(\[])(?P<tex>.*?)\\[)\]]\s*'
+    r"</(?P=tag)>(?P<after>[.,;:!?)\]”]*)",
+    re.DOTALL,
 )
+_RAW = re.compile(r"\\\((.+?)\\\)")
+SHORT = 24  # characters of a formula that need not break over two lines
 _VERBATIM = re.compile(r"(<(pre|code|script|style|svg)\b.*?</\2>)", re.DOTALL)
 _DOLLARS = re.compile(r"\$\$(.+?)\$\$|(?<![\\$\w])\$(?!\s)([^$\n]+?)(?<!\s)\$(?![\w$])", re.DOTALL)
 
@@ -90,6 +94,12 @@ def mark_dollars(page: str) -> str:
     )
 
 
+def mark_title(title: str) -> str:
+    r"""Mark the `$...$` or `\(...\)` of a heading, as the contents of a page repeat it."""
+    inline = r'<span class="arithmatex">\(\1\)</span>'
+    return _RAW.sub(inline, title) if r"\(" in title else mark_dollars(title)
+
+
 class Renderer:
     """Formulas in, HTML out; Node starts when the cache lacks one."""
 
@@ -117,13 +127,18 @@ class Renderer:
         """A page with every formula rendered; `complain` hears of each that is refused."""
 
         def rendered(match: re.Match[str]) -> str:
-            tex, display = html.unescape(match[3]).strip(), match[2] == "["
+            tex, display = html.unescape(match["tex"]).strip(), match["kind"] == "["
             try:
                 formula = self.formula(tex, display)
             except BadFormula as error:
                 complain(f"{error}; in the formula {tex!r}")
                 return match[0]
-            return f'<div class="math">{formula}</div>' if match[1] == "div" else formula
+            if match["tag"] == "div":
+                return f'{match["before"]}<div class="math">{formula}</div>{match["after"]}'
+            whole = f"{match['before']}{formula}{match['after']}"
+            if display or len(tex) > SHORT or whole == formula:
+                return whole
+            return f'<span style="white-space:nowrap">{whole}</span>'  # no lonely full stop
 
         page = _ARITHMATEX.sub(rendered, page)
         if _STRAY.search(page):

@@ -1,0 +1,96 @@
+"""The task: numbers in words, from any of four languages into any other."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from generators.data import LANGUAGES, byte_pairs, held_out, in_words
+from implementations.transformer import Transformer, greedy
+
+PADDING, END = 0, 1
+FIRST_LANGUAGE = 2  # the start token of a translation is the language to write
+SPECIAL = ["<pad>", "<end>", *(f"<{language}>" for language in LANGUAGES)]
+DIRECTIONS = list(itertools.permutations(range(len(LANGUAGES)), 2))  # (source, target)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """All numbers below a limit, written and cut into tokens in every language."""
+
+    tokenizer: Tokenizer
+    tokens: Tensor  # language, number, position: ids, closed by END, filled with PADDING
+    trained: Tensor  # the numbers to learn from
+    tested: Tensor  # the numbers that are never shown
+
+    @property
+    def width(self) -> int:
+        """Longest sequence, END included."""
+        return self.tokens.shape[2]
+
+
+def corpus(limit: int, merges: int) -> Corpus:
+    """The numbers below `limit`; one in ten is held out, and the vocabulary has not seen it either."""
+    trained = [number for number in range(limit) if not held_out(number)]
+    tested = [number for number in range(limit) if held_out(number)]
+    written = {
+        language: [in_words(number, language) for number in range(limit)] for language in LANGUAGES
+    }
+    tokenizer = byte_pairs(
+        [texts[n] for texts in written.values() for n in trained], merges, SPECIAL
+    )
+    ids = [
+        [[*tokenizer.encode(text).ids, END] for text in written[language]] for language in LANGUAGES
+    ]
+    width = max(len(row) for rows in ids for row in rows)
+    padded = [[row + [PADDING] * (width - len(row)) for row in rows] for rows in ids]
+    return Corpus(tokenizer, torch.tensor(padded), torch.tensor(trained), torch.tensor(tested))
+
+
+def batches(data: Corpus, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Random numbers in random directions, endlessly: source, and target from its start token on.
+
+    Sixteen batches are drawn at once and cut by length, so that little of a batch is padding.
+    """
+    directions = torch.tensor(DIRECTIONS)
+    lengths = (data.tokens != PADDING).sum(dim=2)  # language, number
+    while True:
+        numbers = data.trained[torch.randint(len(data.trained), (16 * batch,))]
+        source, target = directions[torch.randint(len(directions), (16 * batch,))].T
+        by_length = (lengths[source, numbers] * data.width + lengths[target, numbers]).argsort()
+        for part in by_length.view(16, batch)[torch.randperm(16)]:
+            yield (
+                trimmed(data.tokens[source[part], numbers[part]]),
+                started(target[part], trimmed(data.tokens[target[part], numbers[part]])),
+            )
+
+
+def trimmed(tokens: Tensor) -> Tensor:
+    """A batch without the columns that are padding in every row."""
+    return tokens[:, : int((tokens != PADDING).sum(dim=1).max())]
+
+
+def started(language: Tensor, tokens: Tensor) -> Tensor:
+    """A batch of targets behind their start tokens."""
+    return torch.cat([FIRST_LANGUAGE + language[:, None], tokens], dim=1)
+
+
+def exact_matches(
+    model: Transformer, data: Corpus, numbers: Tensor, source: int, target: int
+) -> Tensor:
+    """For each number, whether its greedy translation is right to the last letter."""
+    model.eval()
+    start = torch.full_like(numbers, FIRST_LANGUAGE + target)
+    written = greedy(model, data.tokens[source, numbers], start, END, data.width)
+    written = F.pad(written, (0, data.width - written.shape[1]), value=PADDING)
+    return (written == data.tokens[target, numbers]).all(dim=1)
+
+
+def accuracy(model: Transformer, data: Corpus, numbers: Tensor) -> float:
+    """Share of exact matches over all directions."""
+    hits = [exact_matches(model, data, numbers, *direction) for direction in DIRECTIONS]
+    return torch.stack(hits).double().mean().item()

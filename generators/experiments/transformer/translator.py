@@ -1,0 +1,138 @@
+"""A translator is trained once per seed, and then examined: what it gets right, and what its errors are."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from generators.data import LANGUAGES, in_words
+from generators.experiments.transformer.task import (
+    DIRECTIONS,
+    END,
+    FIRST_LANGUAGE,
+    PADDING,
+    Corpus,
+    accuracy,
+    batches,
+    corpus,
+    exact_matches,
+)
+from generators.training import training
+from implementations.transformer import Transformer, TransformerConfig, greedy
+
+
+def make_translator(
+    seed: int,
+    limit: int,
+    merges: int,
+    batch: int,
+    steps: int,
+    lr: float,
+    warmup: int,
+    looks: int,
+    **sizes: int,
+) -> dict[str, Tensor]:
+    """Train one model for all twelve directions; return its weights and its learning curve."""
+    data = corpus(limit, merges)
+    model = new_translator(data, **sizes)
+
+    def loss_of(pair: tuple[Tensor, Tensor]) -> Tensor:
+        source, target = pair
+        logits = model(source, target[:, :-1])
+        return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=PADDING)
+
+    some = data.tested[::8]  # every eighth, not the first: small numbers are the hard ones
+    curve: list[list[float]] = []
+    losses: list[float] = []
+    for step, loss in training(model, loss_of, batches(data, batch), steps, lr, warmup):
+        losses.append(loss)
+        if step % (steps // looks) == 0:
+            curve.append([step, sum(losses) / len(losses), accuracy(model, data, some)])
+            losses = []
+    step, loss, right = torch.tensor(curve, dtype=torch.float64).T
+    weights = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    return {**weights, "curve.step": step, "curve.loss": loss, "curve.accuracy": right}
+
+
+def new_translator(data: Corpus, **sizes: int) -> Transformer:
+    """An untrained model for a corpus."""
+    vocabulary = data.tokenizer.get_vocab_size()
+    return Transformer(
+        TransformerConfig(vocabulary, dropout=0.0, context=data.width + 1, padding=PADDING, **sizes)
+    )
+
+
+def trained_translator(translator: dict[str, Tensor], data: Corpus, **sizes: int) -> Transformer:
+    """The model of a stage."""
+    model = new_translator(data, **sizes)
+    start = "model."
+    model.load_state_dict(
+        {name.removeprefix(start): t for name, t in translator.items() if name.startswith(start)}
+    )
+    return model.eval()
+
+
+def translation(
+    seed: int, translator: dict[str, Tensor], limit: int, merges: int, shown: int, **sizes: int
+) -> dict[str, Any]:
+    """Exact match on every held-out number in all directions; by language and by length; what the errors are."""
+    data = corpus(limit, merges)
+    model = trained_translator(translator, data, **sizes)
+    right = torch.stack(
+        [exact_matches(model, data, data.tested, *direction) for direction in DIRECTIONS]
+    ).double()
+    lengths = torch.stack(
+        [(data.tokens[target, data.tested] != PADDING).sum(dim=1) for _, target in DIRECTIONS]
+    )
+    curve = {name: translator[f"curve.{name}"].tolist() for name in ("step", "loss", "accuracy")}
+    return {
+        "accuracy": right.mean().item(),
+        "tested": right.numel(),
+        "wrong": int((1 - right).sum().item()),
+        "accuracy_by_target": _by_language(right, side=1),
+        "accuracy_by_source": _by_language(right, side=0),
+        "accuracy_by_length": {
+            str(length): right[lengths == length].mean().item()
+            for length in sorted(set(lengths.flatten().tolist()))
+        },
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "vocabulary": data.tokenizer.get_vocab_size(),
+        "curve": {
+            "step": curve["step"],
+            **{k: [round(v, 5) for v in curve[k]] for k in ("loss", "accuracy")},
+        },
+        "errors": _errors(model, data, right, shown),
+    }
+
+
+def _by_language(right: Tensor, side: int) -> dict[str, float]:
+    """Accuracy by the language on one side of the direction: 0 the source, 1 the target."""
+    sides = torch.tensor([direction[side] for direction in DIRECTIONS])
+    return {
+        language: right[sides == index].mean().item() for index, language in enumerate(LANGUAGES)
+    }
+
+
+def _errors(model: Transformer, data: Corpus, right: Tensor, shown: int) -> list[dict[str, Any]]:
+    """The first wrong translations, in words."""
+    found = []
+    for direction, index in (right == 0).nonzero().tolist()[:shown]:
+        source, target = DIRECTIONS[direction]
+        number = int(data.tested[index])
+        start = torch.tensor([FIRST_LANGUAGE + target])
+        written = greedy(model, data.tokens[source, number][None], start, END, data.width)[
+            0
+        ].tolist()
+        text = "".join(
+            data.tokenizer.id_to_token(token) for token in written if token not in (PADDING, END)
+        )
+        found.append(
+            {
+                "number": number,
+                "source": in_words(number, LANGUAGES[source]),
+                "expected": in_words(number, LANGUAGES[target]),
+                "written": text,
+            }
+        )
+    return found
