@@ -39,8 +39,13 @@ def env(session: nox.Session) -> None:
 
 
 def python(session: nox.Session, *arguments: str, **environment: str) -> None:
-    """Run the shared environment's Python."""
-    session.run(str(BIN / "python"), *arguments, external=True, env=environment)
+    """Run the shared environment's Python, keeping the bytecode of what it imports."""
+    session.run(
+        str(BIN / "python"),
+        *arguments,
+        external=True,
+        env={"PYTHONDONTWRITEBYTECODE": None, **environment},
+    )
 
 
 def npm(session: nox.Session, *arguments: str) -> None:
@@ -100,7 +105,7 @@ def build(session: nox.Session, *options: str) -> None:
         "PYTHONHASHSEED": "0",
     }
     rest = [option for option in options if option != "--skip-notebooks"]
-    python(session, "-m", "mkdocs", "build", "--strict", "--quiet", *rest, **environment)
+    python(session, "-m", "mkdocs", "build", "--strict", *rest, **environment)
 
 
 def last_commit_time() -> str:

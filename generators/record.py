@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scipy.special import stdtrit
-
 from generators.files import ROOT, Damaged, read_sealed
 from generators.papers import UnknownName
 
@@ -42,6 +40,10 @@ class Summary:
     @property
     def half_width(self) -> float:
         """Half of the 95 % interval of the mean (Student's t over runs)."""
+        from scipy.special import (
+            stdtrit,
+        )  # half a second that most readers of records need not wait for
+
         return (
             float(stdtrit(self.n - 1, 0.975)) * self.sd / math.sqrt(self.n) if self.n > 1 else 0.0
         )

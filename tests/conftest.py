@@ -23,7 +23,8 @@ class Project:
         self, *arguments: str, python: str = sys.executable, **kwargs
     ) -> subprocess.CompletedProcess:
         """Run `python -m generators ...` in the project."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [python, "-m", "generators", *arguments]
         return subprocess.run(
             command,

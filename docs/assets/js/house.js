@@ -60,14 +60,19 @@
     }
   });
 
-  const scrollable = () => {
-    for (const box of document.querySelectorAll(".md-typeset :is(pre,.wide,.katex-display,.md-typeset__scrollwrap,.jp-OutputArea-output,div.arithmatex)")) {
-      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-      else box.removeAttribute("tabindex");
-    }
-    for (const nav of document.querySelectorAll(".md-code__nav")) nav.setAttribute("role", "none");
+  // Boxes near the window: to ask the others for their width would lay out the whole page at once.
+  const measure = (boxes) => {
+    const wide = boxes.map((box) => box.scrollWidth > box.clientWidth + 1);
+    boxes.forEach((box, n) => (wide[n] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
   };
-  scrollable();
-  addEventListener("load", scrollable);
-  addEventListener("resize", scrollable);
+  const near = new Set();
+  const watch = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) isIntersecting ? near.add(target) : near.delete(target);
+    measure(entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target));
+  }, { rootMargin: "100%" });
+  for (const box of document.querySelectorAll(".md-typeset :is(pre,.wide,.katex-display,.md-typeset__scrollwrap,.jp-OutputArea-output,div.arithmatex)")) watch.observe(box);
+  addEventListener("load", () => {
+    for (const nav of document.querySelectorAll(".md-code__nav")) nav.setAttribute("role", "none");
+  });
+  addEventListener("resize", () => measure([...near]));
 })();
