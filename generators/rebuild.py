@@ -11,6 +11,7 @@ from pathlib import Path
 from generators.experiment import save
 from generators.files import ROOT
 from generators.record import Record
+from generators.schedule import processor
 
 NOX = "nox==2026.10.20"
 
@@ -56,7 +57,7 @@ def rebuild() -> int:
                 "fingerprint": "none: a time depends on everything",
                 "environment": {
                     "device": "cpu",
-                    "processor": _processor(),
+                    "processor": processor(),
                     "threads": os.cpu_count(),
                     "python": platform.python_version(),
                 },
@@ -71,13 +72,6 @@ def rebuild() -> int:
 
 
 SESSIONS = ("env", "lint", "train", "figures", "tests", "site")
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":

@@ -212,7 +212,7 @@ def environment(task: Task) -> dict[str, Any]:
     on_cpu = task.machine.device == "cpu"
     return {
         "device": task.machine.device if on_cpu else torch.cuda.get_device_name(),
-        "processor": _processor(),
+        "processor": processor(),
         "precision": precision_of(task),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__.partition("+")[0],
@@ -221,7 +221,8 @@ def environment(task: Task) -> dict[str, Any]:
 
 
 @functools.cache
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name, as the machine tells it."""
     info = Path("/proc/cpuinfo")
     names = (
         [

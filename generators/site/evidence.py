@@ -41,7 +41,7 @@ SHEET: dict[str, tuple[Line, ...]] = {
         ),
         Line(
             "Pass rules compared with the hash in the record",
-            "house.claims.all",
+            "house.claims.tested",
             "int",
             "",
             "claims/",
