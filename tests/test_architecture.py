@@ -197,7 +197,8 @@ def lines_of_code(text: str) -> int:
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_unit_has_what_its_state_needs(stem):
     paper = next(paper for paper in papers() if paper.stem == stem)
-    assert lacks(paper) == []
+    missing = lacks(paper)
+    assert not missing, f"{stem} ({paper.state}) lacks:\n" + "\n".join(missing)
 
 
 def test_no_file_stands_in_a_room_without_being_a_paper_or_a_study():
