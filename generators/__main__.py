@@ -141,7 +141,8 @@ def train(chosen: argparse.Namespace) -> int:
         else:
             tasks = {pair: schedule.tasks_of(*pair, machine, chosen.smoke) for pair in pairs}
         everything = [task for group in tasks.values() for task in group]
-        with Display(_expected_seconds(pairs)) as display:
+        as_recorded = not (chosen.smoke or chosen.tune)
+        with Display(_expected_seconds(pairs) if as_recorded else {}) as display:
             failures = schedule.run(everything, chosen.jobs, chosen.force, display.show)
         for failure in failures:
             print(failure, file=sys.stderr)
@@ -208,29 +209,44 @@ def _settle_all(settle, pairs: list[tuple[str, str]], machine, force: bool) -> b
 
 
 def _expected_seconds(pairs: list[tuple[str, str]]) -> dict[str, float]:
-    """How long each run took when its record was made, by the task's label."""
+    """How long each run and stage took when its record was made, by the task's label.
+
+    A record counts the stages beneath a run with it; a stage's own part is at most the shortest such run.
+    """
+    from generators.experiment import find_stage
     from generators.settle import committed
 
-    found = {}
+    runs: dict[str, float] = {}
+    stages: dict[str, float] = {}
+    beneath: dict[str, list[str]] = {}
     for paper, name in pairs:
         record, _ = committed(paper, name)
-        if record is not None:
-            found |= {
-                f"{record.key}, seed {seed}": seconds
-                for seed, seconds in zip(record.seeds, record.seconds, strict=False)
-            }
-    return found
+        if record is None:
+            continue
+        for seed, seconds in zip(record.seeds or [None], record.seconds, strict=False):
+            suffix = "" if seed is None else f", seed {seed}"
+            run = record.key + suffix
+            runs[run] = seconds
+            owners = [find_stage(paper, stage)[:2] for stage in record.content.get("stages", {})]
+            beneath[run] = [f"stage {owner}.{stage}{suffix}" for owner, stage in owners]
+            for stage in beneath[run]:
+                stages[stage] = min(seconds, stages.get(stage, seconds))
+    own = {
+        run: max(0.5, seconds - sum(stages[s] for s in beneath[run]))
+        for run, seconds in runs.items()
+    }
+    return {**own, **stages}
 
 
 class Display:
     """Progress: on a terminal a bar with an estimate and the current loss, else one line per finished run."""
 
     def __init__(self, expected: dict[str, float]) -> None:
-        self.expected = expected
+        self.expected = expected  # label -> seconds; what nobody has recorded counts as one
         self.bar: tqdm | None = None
-        self.finished = 0
-        self.total = 0
-        self.running: dict[str, float] = {}  # process -> how much of its task is done
+        self.labels: tuple[str, ...] = ()
+        self.finished: set[str] = set()
+        self.running: dict[str, float] = {}  # label -> the part of it that is done
 
     def __enter__(self) -> "Display":
         return self
@@ -241,26 +257,34 @@ class Display:
 
     def show(self, event) -> None:
         """Take in one event of the scheduler."""
-        if event.kind == "start":
-            self.total = event.total
-            if event.total and sys.stderr.isatty():
+        if event.kind == "start" and event.labels:
+            self.labels = event.labels
+            total = sum(map(self._seconds, event.labels))
+            if sys.stderr.isatty():
                 form = "{percentage:3.0f} %|{bar}| {elapsed}, {remaining} to go{postfix}"
-                self.bar = tqdm(total=event.total, bar_format=form, leave=False)
-            elif event.total and self.expected:
-                print(
-                    f"{event.total} runs to do; {sum(self.expected.values()):.0f} s of one core when last recorded"
-                )
-        elif event.kind == "progress" and self.bar is not None:
+                self.bar = tqdm(total=total, bar_format=form, leave=False)
+            else:
+                cost = f", {total:.0f} s of one core when last recorded" if self.expected else ""
+                print(f"{len(event.labels)} runs{cost}", flush=True)
+        elif event.kind == "progress":
             self.running[event.label] = event.done % 1
-            self.bar.n = min(self.total, self.finished + sum(self.running.values()))
-            self.bar.set_postfix_str(f"loss {event.loss:.4f}")
+            self._move(f"loss {event.loss:.4f}")
         elif event.kind in ("done", "failed"):
-            self.finished += 1
-            line = f"{event.label}: {event.kind}" + (
-                f" in {event.seconds:.0f} s" if event.seconds else ""
-            )
-            line += f" ({self.finished} of {self.total})"
+            self.finished.add(event.label)
+            self.running.pop(event.label, None)
+            took = f" in {event.seconds:.0f} s" if event.kind == "done" else ""
+            line = f"{event.label}: {event.kind}{took} ({len(self.finished)} of {len(self.labels)})"
             tqdm.write(line) if self.bar is not None else print(line, flush=True)
+            self._move()
+
+    def _seconds(self, label: str) -> float:
+        return self.expected.get(label, 1.0)
+
+    def _move(self, remark: str = "") -> None:
+        if self.bar is not None:
+            under_way = sum(part * self._seconds(label) for label, part in self.running.items())
+            self.bar.n = min(self.bar.total, sum(map(self._seconds, self.finished)) + under_way)
+            self.bar.set_postfix_str(remark)
 
 
 # figures and new ------------------------------------------------------------------------------------------

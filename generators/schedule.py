@@ -125,6 +125,9 @@ class Task:
 # In the worker --------------------------------------------------------------------------------------------
 
 
+under_way = [""]  # what this process works at
+
+
 def become_worker(messages: Any = None) -> None:
     """Prepare a process of the pool: it ends when its parent does, and tells how far it is."""
     parent = multiprocessing.parent_process()
@@ -136,7 +139,7 @@ def become_worker(messages: Any = None) -> None:
         def report(done: float, loss: float) -> None:
             if time.monotonic() - last[0] > 0.25 or done >= 1:
                 last[0] = time.monotonic()
-                messages.put((os.getpid(), done, loss))
+                messages.put((under_way[0], done, loss))
 
         training.report = report
 
@@ -154,6 +157,7 @@ def perform(task: Task) -> str:
     if task.path.is_file() and intact(task):
         return task.label
     _set_up(task)
+    under_way[0] = task.label
     stages = {name: read_stage(stage)[0] for name, stage in task.beneath.items()}
     arguments = {**stages, **task.settings}
     if task.seed is not None:
@@ -329,7 +333,7 @@ def run(
     due = {task for task in graph if not intact(task)}
     # A stage is needed only by what is still due.
     wanted = {task for task in due if not task.is_stage or any(task in graph[user] for user in due)}
-    show(Event("start", total=len(wanted)))
+    show(Event("start", labels=tuple(task.label for task in wanted)))
     pooled = [task for task in wanted if not task.exclusive]
     alone = [task for task in wanted if task.exclusive]
     failures = _in_pool(graph, pooled, jobs, show) if pooled else []
@@ -344,7 +348,7 @@ class Event:
 
     kind: str  # start, begin, progress, done, failed
     label: str = ""
-    total: int = 0
+    labels: tuple[str, ...] = ()  # at the start: all that will be done
     done: float = 0.0
     loss: float = 0.0
     seconds: float = 0.0
@@ -362,18 +366,18 @@ def _in_pool(
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), context, become_worker, (messages,))
     listener = threading.Thread(target=_listen, args=(messages, show), daemon=True)
     listener.start()
-    under_way: dict[Future[str], tuple[Task, float]] = {}
+    waited_for: dict[Future[str], tuple[Task, float]] = {}
     try:
         while order.is_active():
             for task in sorted(order.get_ready(), key=lambda task: (not task.is_stage, task.label)):
-                under_way[pool.submit(perform, task)] = (task, time.monotonic())
-            if not under_way:
+                waited_for[pool.submit(perform, task)] = (task, time.monotonic())
+            if not waited_for:
                 break  # what is left waits for a stage that failed
             finished, _ = concurrent.futures.wait(
-                under_way, return_when=concurrent.futures.FIRST_COMPLETED
+                waited_for, return_when=concurrent.futures.FIRST_COMPLETED
             )
             for future in finished:
-                task, started = under_way.pop(future)
+                task, started = waited_for.pop(future)
                 if error := future.exception():
                     failures.append(str(error) or f"{task.label} failed: {error!r}")
                     show(Event("failed", task.label))
@@ -395,8 +399,8 @@ def _in_pool(
 
 def _listen(messages: Any, show: Callable[[Event], None]) -> None:
     while (message := messages.get()) is not None:
-        process, done, loss = message
-        show(Event("progress", str(process), done=done, loss=loss))
+        label, done, loss = message
+        show(Event("progress", label, done=done, loss=loss))
 
 
 def outcomes(tasks: list[Task]) -> list[Outcome]:
