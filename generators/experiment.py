@@ -55,7 +55,7 @@ class Experiment:
     tune: dict[str, list[Any]] = field(
         default_factory=dict
     )  # setting (its own or a stage's) -> values to try
-    score: str = ""  # the measured value by which `tune` chooses, the higher the better
+    score: str = ""  # measured by the run, the higher the better: a number, or one for each arm, tuned by itself
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Finished runs held against the committed record: reproduced, written, made again, or in disagreement."""
 
 import json
+from typing import Any
 
 from generators.experiment import (
     TUNING_SEED,
@@ -43,6 +44,19 @@ def settle(paper: str, name: str, machine: Machine, force: bool) -> tuple[str, l
     return "reproduced", []
 
 
+def best_of(runs: list[dict[str, Any]], score: str) -> dict[str, Any]:
+    """The settings of the best run; where the score is one for each arm, each arm's own: setting -> arm -> value."""
+    if not isinstance(runs[0][score], dict):
+        return max(runs, key=lambda run: run[score])
+    winners = {arm: max(runs, key=lambda run: run[score][arm]) for arm in runs[0][score]}
+    chosen = {
+        setting: {arm: run[setting] for arm, run in winners.items()}
+        for setting in runs[0]
+        if setting != score
+    }
+    return {**chosen, score: {arm: run[score][arm] for arm, run in winners.items()}}
+
+
 def committed(paper: str, name: str) -> tuple[Record | None, str]:
     """The committed record of an experiment, or None; and what is wrong with it."""
     path = RESULTS / paper / f"{name}.json"
@@ -62,7 +76,7 @@ def settle_tuning(paper: str, name: str, tasks: list[Task], machine: Machine) ->
         for task, o in zip(tasks, outcomes(tasks), strict=True)
     ]
     kept = [{key: run[key] for key in [*experiment.tune, experiment.score]} for run in runs]
-    best = max(kept, key=lambda run: run[experiment.score])
+    best = best_of(kept, experiment.score)
     sweep = outcomes(tasks)
     record = assemble(paper, name, experiment, sweep)
     content = {

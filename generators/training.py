@@ -1,7 +1,7 @@
 """The one plain training loop."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ def training(
     loss_of: Callable[[Any], Tensor],
     batches: Iterator[Any],
     steps: int,
-    lr: float,
+    lr: float | Callable[[int], float],
     warmup: int = 0,
     weight_decay: float = 0.0,
     clip: float = 1.0,
@@ -31,7 +31,7 @@ def training(
         loss_of: From a batch to a scalar loss.
         batches: Endless, or at least `steps` long.
         steps: Number of updates.
-        lr: Peak learning rate.
+        lr: Peak learning rate; or the rate at every step, from 1, where a paper has a schedule of its own.
         warmup: Steps from 0 to the peak.
         weight_decay: Decoupled, on matrices only.
         clip: Largest norm of the gradient.
@@ -45,10 +45,10 @@ def training(
         {"params": matrices, "weight_decay": weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), eps=1e-9, fused=True)
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-9, fused=True)
     for step in range(1, steps + 1):
         for group in optimizer.param_groups:
-            group["lr"] = lr * schedule(step, steps, warmup)
+            group["lr"] = lr(step) if callable(lr) else lr * schedule(step, steps, warmup)
         model.train()
         loss = loss_of(next(batches))
         optimizer.zero_grad()
@@ -62,6 +62,11 @@ def training(
             )
         report(step / steps, value)
         yield step, value
+
+
+def rate_of(arm: str, lr: float | Mapping[str, float]) -> float:
+    """The learning rate of an arm: its own, or the one that a sweep tries on all of them."""
+    return lr[arm] if isinstance(lr, Mapping) else lr
 
 
 def schedule(step: int, steps: int, warmup: int) -> float:

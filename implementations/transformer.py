@@ -56,7 +56,7 @@ PAPER = TransformerConfig(
 PAPER_BIG = TransformerConfig(
     37_000, d_model=1024, n_heads=16, d_ff=4096, n_layers=6, dropout=0.3, context=1024
 )
-TINY = TransformerConfig(380, d_model=128, n_heads=4, d_ff=256, n_layers=2, dropout=0.0, context=64)
+TINY = TransformerConfig(339, d_model=64, n_heads=4, d_ff=256, n_layers=2, dropout=0.0, context=64)
 
 
 def attention(
@@ -161,10 +161,19 @@ class MultiHeadAttention(nn.Module):
         x: Float[Tensor, "B T D"],
         source: KeysValues,
         visible: Bool[Tensor, "#B 1 #T S"] | None = None,
-    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"]]:
-        """Let the positions of `x` ask; return their answers, and the weights of every head."""
-        mixed, weights = attention(self.heads(self.query(x)), source.k, source.v, visible)
-        return self.output(mixed.transpose(1, 2).flatten(2)), weights  # B H T K -> B T D
+    ) -> Float[Tensor, "B T D"]:
+        """Let the positions of `x` ask; return their answers."""
+        mixed, _ = attention(self.heads(self.query(x)), source.k, source.v, visible)
+        return self.output(mixed.transpose(1, 2).flatten(2))  # B H T K -> B T D
+
+    def weights(
+        self,
+        x: Float[Tensor, "B T D"],
+        source: KeysValues,
+        visible: Bool[Tensor, "#B 1 #T S"] | None = None,
+    ) -> Float[Tensor, "B H T S"]:
+        """Where every head looks, for whoever wants to see: the call takes the same arguments as the module."""
+        return attention(self.heads(self.query(x)), source.k, source.v, visible)[1]
 
 
 class FeedForward(nn.Module):
@@ -209,8 +218,9 @@ class EncoderLayer(nn.Module):
         self, x: Float[Tensor, "B S D"], visible: Bool[Tensor, "#B 1 1 S"] | None = None
     ) -> Float[Tensor, "B S D"]:
         """Read the source once more, each position knowing what the layer below made of all others."""
-        mixed, _ = self.self_attention(x, self.self_attention.keys_values(x), visible)
-        x = self.add_attention(x, mixed)
+        x = self.add_attention(
+            x, self.self_attention(x, self.self_attention.keys_values(x), visible)
+        )
         return self.add_feed_forward(x, self.feed_forward(x))
 
 
@@ -243,10 +253,8 @@ class DecoderLayer(nn.Module):
             written_visible: Which of the written positions each of the T may see; None for all.
             memory_visible: False at the source's padding.
         """
-        mixed, _ = self.self_attention(x, written, written_visible)
-        x = self.add_self(x, mixed)
-        mixed, _ = self.cross_attention(x, memory, memory_visible)
-        x = self.add_cross(x, mixed)
+        x = self.add_self(x, self.self_attention(x, written, written_visible))
+        x = self.add_cross(x, self.cross_attention(x, memory, memory_visible))
         return self.add_feed_forward(x, self.feed_forward(x))
 
 
@@ -338,6 +346,13 @@ class Decoding:
         self.length += 1
         return self.model.logits(x)[:, 0]  # B 1 V -> B V
 
+    def keep(self, rows: Int[Tensor, " N"]) -> None:
+        """Go on from these rows, in this order, some of them perhaps twice: a beam's survivors.
+
+        Each must continue a row of the same source, for what was read of it stays where it is.
+        """
+        self.written = [KeysValues(past.k[rows], past.v[rows]) for past in self.written]
+
 
 @torch.no_grad()
 def greedy(
@@ -373,3 +388,145 @@ def greedy(
         if finished.all():
             break
     return torch.cat(written, dim=1)
+
+
+def length_penalty(length: int, alpha: float) -> float:
+    r"""What a translation's log-probability is divided by, so that short ones do not always win (Section 6.1).
+
+    $$lp(Y) = \frac{(5 + |Y|)^\alpha}{(5 + 1)^\alpha}$$
+
+    The paper takes it from Wu et al. (2016, Eq. 14), with $\alpha = 0.6$; 0 is no penalty.
+
+    Example:
+        >>> length_penalty(1, 0.6), round(length_penalty(25, 0.6), 3)
+        (1.0, 2.627)
+    """
+    return ((5 + length) / 6) ** alpha
+
+
+@torch.no_grad()
+def beam_search(
+    model: Transformer,
+    source: Int[Tensor, "B S"],
+    start: Int[Tensor, " B"],
+    end: int,
+    max_length: int,
+    beam: int = 4,
+    alpha: float = 0.6,
+) -> Int[Tensor, "B T"]:
+    """Translate by keeping the `beam` likeliest beginnings at every step (Section 6.1).
+
+    Args:
+        model: In evaluation mode.
+        source: Token ids, padded.
+        start: The first token of each row.
+        end: The token that closes a translation.
+        max_length: How many tokens to write at most.
+        beam: How many beginnings survive a step; 1 is greedy.
+        alpha: Strength of the length penalty.
+
+    Returns:
+        For each row the finished translation with the best penalised log-probability (an unfinished one if
+        none ended in time), up to and with `end`, then padding.
+    """
+    if max_length < 1:
+        raise ValueError(f"max_length is {max_length}; a translation has at least one token")
+    if not 1 <= beam < model.config.vocab_size:
+        raise ValueError(f"a beam of {beam} is not between 1 and the vocabulary less one")
+    rows, width, device = len(source), model.config.vocab_size, source.device
+    decoding = Decoding(model, source.repeat_interleave(beam, dim=0))
+    token = start.repeat_interleave(beam)[:, None]
+    first = torch.arange(rows, device=device)[:, None] * beam  # where each source's beam begins
+    written = torch.empty(rows, beam, 0, dtype=torch.long, device=device)
+    # At the start all beams are the same beginning; only the first of them may go on.
+    total = torch.full((rows, beam), -math.inf, device=device)
+    total[:, 0] = 0.0
+    best = torch.full((rows,), -math.inf, device=device)
+    answer = torch.full((rows, max_length), model.config.padding, device=device)
+    found = torch.zeros(rows, dtype=torch.long, device=device)
+    closed = torch.zeros(rows, dtype=torch.bool, device=device)
+    lengths = torch.zeros(rows, dtype=torch.long, device=device)
+    for length in range(1, max_length + 1):
+        steps = decoding.step(token).log_softmax(dim=-1).view(rows, beam, width)
+        candidates = (total[:, :, None] + steps).flatten(1)  # rows, beam * V
+        # Of twice as many as survive at most half end (one for each beginning): enough are left to go on.
+        score, index = candidates.topk(min(2 * beam, candidates.shape[1]), dim=1)
+        origin, symbol = index // width, index % width
+        longer = torch.cat([_taken(written, origin), symbol[:, :, None]], dim=2)
+        ends = symbol == end
+        # A translation counts as finished only if it is among the `beam` best of its step.
+        ended = score.masked_fill(~ends | closed[:, None], -math.inf)[:, :beam]
+        score_of_best, which = (ended / length_penalty(length, alpha)).max(dim=1)
+        wins = score_of_best > best
+        answer[wins, :length] = _taken(longer, which[:, None])[wins, 0]
+        answer[wins, length:] = model.config.padding
+        best = torch.where(wins, score_of_best, best)
+        lengths = lengths.masked_fill(wins | (found == 0), length)
+        found += ended.isfinite().sum(dim=1)
+        survivors = score.masked_fill(ends, -math.inf).topk(beam, dim=1)
+        total, written = survivors.values, _taken(longer, survivors.indices)
+        # The most that a beginning can still reach: no further loss, and the mildest penalty.
+        hope = total[:, 0] / length_penalty(max_length, alpha)
+        closed |= (found >= beam) | (best >= hope)
+        if closed.all():
+            break
+        decoding.keep((first + origin.gather(1, survivors.indices)).flatten())
+        token = written[:, :, -1].reshape(-1, 1)
+    unfinished = found == 0
+    answer[unfinished, : written.shape[2]] = written[unfinished, 0]
+    return answer[:, : int(lengths.max())]
+
+
+def _taken(beams: Int[Tensor, "B M T"], which: Int[Tensor, "B N"]) -> Int[Tensor, "B N T"]:
+    """For each row, the beams with these numbers."""
+    return beams.gather(1, which[:, :, None].expand(-1, -1, beams.shape[2]))
+
+
+def learning_rate(step: int, d_model: int, warmup: int = 4000) -> float:
+    r"""Up in a line, then down with the inverse root of the step (Section 5.3, Eq. 3).
+
+    $$lrate = d_{model}^{-0.5} \cdot \min(step^{-0.5},\ step \cdot warmup^{-1.5})$$
+
+    Args:
+        step: Number of the update, from 1.
+        d_model: D; wider models get smaller rates.
+        warmup: At which step the peak $(d_{model} \cdot warmup)^{-0.5}$ is reached.
+
+    Example:
+        >>> f"{learning_rate(4000, 512):.1e} {learning_rate(16000, 512):.1e}"
+        '7.0e-04 3.5e-04'
+    """
+    if step < 1:
+        raise ValueError(f"step is {step}; updates are counted from 1")
+    return d_model**-0.5 * min(step**-0.5, step * warmup**-1.5)
+
+
+def label_smoothing(
+    logits: Float[Tensor, "N V"], target: Int[Tensor, " N"], epsilon: float, padding: int
+) -> Float[Tensor, ""]:
+    r"""Cross-entropy against a target that keeps a little doubt (Section 5.4; Szegedy et al., 2016, Section 7).
+
+    $$\mathcal{L} = -\frac{1}{N} \sum_n \left[(1 - \epsilon) \log p_n(y_n)
+      + \frac{\epsilon}{V} \sum_{v} \log p_n(v)\right]$$
+
+    Args:
+        logits: Scores of N tokens.
+        target: The right ones.
+        epsilon: How much of the target is spread over the whole vocabulary; the paper's is 0.1.
+        padding: Tokens that are no targets: they count in neither term, nor in N.
+
+    Departs from the paper:
+        It does not say whether the right token gets a share of $\epsilon$ too. Here it does, as in
+        PyTorch; the authors' released code spreads $\epsilon$ over the V - 1 wrong ones.
+
+    Example:
+        >>> even = torch.zeros(2, 8)  # no opinion costs log V, whatever epsilon is
+        >>> round(label_smoothing(even, torch.tensor([3, 0]), 0.1, padding=0).exp().item(), 4)
+        8.0
+    """
+    if not 0 <= epsilon < 1:
+        raise ValueError(f"epsilon {epsilon} is no probability below 1")
+    log_p = logits.log_softmax(dim=-1)  # N V
+    right = log_p.gather(1, target[:, None])[:, 0]
+    loss = -(1 - epsilon) * right - epsilon * log_p.mean(dim=-1)
+    return loss[target != padding].mean()
