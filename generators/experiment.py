@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -205,6 +206,7 @@ def assemble(paper: str, name: str, experiment: Experiment, outcomes: list[Outco
             "tolerance": experiment.tolerance,
             "rules": rules_on(paper, f"{paper}.{name}"),
             "fingerprint": meaning(paper, experiment),
+            **({"commit": commit()} if experiment.tier == "benchmark" else {}),
             "environment": outcomes[0].environment,
             "seconds": [round(outcome.seconds, 2) for outcome in outcomes],
             "peak_memory_mb": [outcome.peak_memory_mb for outcome in outcomes],
@@ -212,6 +214,28 @@ def assemble(paper: str, name: str, experiment: Experiment, outcomes: list[Outco
             + (" --tier benchmark" if experiment.tier == "benchmark" else ""),
         }
     )
+
+
+def commit() -> str:
+    """The commit that is checked out; empty where there is no git, as in a downloaded archive."""
+    try:
+        command = ["git", "rev-parse", "HEAD"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+def outdated(paper: str) -> list[str]:
+    """Committed benchmark-tier records whose code has changed since: they stay, and their page says so."""
+    committed = records(paper)
+    return [
+        name
+        for name, experiment in experiments(paper).items()
+        if experiment.tier == "benchmark"
+        and (record := committed.get(f"{paper}.{name}"))
+        and record.fingerprint != meaning(paper, experiment)
+    ]
 
 
 def rules_on(paper: str, record_key: str) -> dict[str, list[str]]:

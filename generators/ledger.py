@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generators.experiment import Claim, Rule, claims, units, verdict
+from generators.experiment import Claim, Rule, claims, outdated, units, verdict
 from generators.files import ROOT, Damaged, read_sealed, write_atomically, write_sealed
 from generators.formats import WITH_SPREAD, shown, with_spread
 from generators.papers import UnknownName
@@ -20,6 +20,7 @@ def ledger_of(paper: str) -> dict[str, Any]:
     return {
         "paper": paper,
         "claims": [_judged(claim, known) for claim in claims(paper)] if paper in units() else [],
+        "outdated": outdated(paper) if paper in units() else [],
     }
 
 

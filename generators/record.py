@@ -160,6 +160,12 @@ def ledger(paper: str | None = None) -> list[dict[str, Any]]:
     ]
 
 
+def outdated(paper: str) -> list[str]:
+    """Records of the benchmark tier whose code has changed since, as `nox -s figures` found."""
+    path = RESULTS / paper / "claims.json"
+    return read_sealed(path).get("outdated", []) if path.is_file() else []
+
+
 def value(key: str) -> float:
     """The number behind a key: `transformer.translation.accuracy`, its statistics behind one more dot.
 

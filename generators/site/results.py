@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from generators.papers import Paper
-from generators.record import Record
+from generators.record import Record, outdated
 from generators.site.parts import Inputs, alike, esc, home_of, ledger, link, made_on, plural
 
 KINDS = {
@@ -48,6 +48,7 @@ def _section(record: Record, page: str) -> str:
     facts = (
         ("Kind", KINDS.get(record.kind, record.kind)),
         ("Made on", esc(made_on(content))),
+        ("Commit", _commit(record)),
         ("Versions", esc(_versions(content.get("environment", {})))),
         (
             "Memory",
@@ -76,6 +77,13 @@ def _section(record: Record, page: str) -> str:
         )
         if part
     )
+
+
+def _commit(record: Record) -> str:
+    """At which commit a record of the benchmark tier was made, and whether its code has changed since."""
+    made = str(record.content.get("commit", ""))[:12]
+    since = ", code changed since" if record.name in outdated(record.paper) else ""
+    return f"made at commit <code>{made}</code>{since}" if made else ""
 
 
 def _versions(environment: Mapping[str, Any]) -> str:

@@ -121,15 +121,15 @@ def with_part(old: type, new: type) -> Callable[[TransformerConfig], Transformer
 
 # Trained with the bug: how the model is made, and by which loss it learns.
 IN_TRAINING: dict[str, tuple[Callable[[TransformerConfig], Transformer], Loss]] = {
-    "scaling removed": (with_part(MultiHeadAttention, Unscaled), smoothed),
-    "mask shifted": (with_part(DecoderLayer, MaskShifted), smoothed),
-    "padding seen": (with_part(DecoderLayer, PaddingSeen), smoothed),
-    "embedding not scaled": (EmbeddingNotScaled, smoothed),
-    "smoothing on padding": (Transformer, smoothed_over_padding),
+    "scaling_removed": (with_part(MultiHeadAttention, Unscaled), smoothed),
+    "mask_shifted": (with_part(DecoderLayer, MaskShifted), smoothed),
+    "padding_seen": (with_part(DecoderLayer, PaddingSeen), smoothed),
+    "embedding_not_scaled": (EmbeddingNotScaled, smoothed),
+    "smoothing_on_padding": (Transformer, smoothed_over_padding),
 }
-MASKS = ("mask shifted", "padding seen")
+MASKS = ("mask_shifted", "padding_seen")
 # Trained rightly, used wrongly.
-IN_USE = ("positions off by one", "cache without offset", "dropout left on", "beam not normalised")
+IN_USE = ("positions_off_by_one", "cache_without_offset", "dropout_left_on", "beam_not_normalised")
 
 beam = partial(beam_search, beam=4, alpha=0.6)
 beam_without_penalty = partial(beam_search, beam=4, alpha=0.0)
@@ -163,7 +163,7 @@ def bugs(
     torch.manual_seed(seed)
     curves = {"right": smoothed_curve(learn(right, loss=smoothed), points)}
     right.eval()
-    accuracy = {"right": exact(right, data), "right, beam": exact(right, data, beam)}
+    accuracy = {"right": exact(right, data), "right_beam": exact(right, data, beam)}
     nats = {"right": surprise(right, data)}
     for bug, (make, loss) in IN_TRAINING.items():
         torch.manual_seed(seed)
@@ -172,18 +172,17 @@ def bugs(
         curves[bug] = smoothed_curve(learn(model, loss=loss), points)
         accuracy[bug], nats[bug] = exact(model.eval(), data), surprise(model, data)
     used_wrongly = {
-        "positions off by one": again(OneTooFar, right),
-        "cache without offset": again(NoOffset, right),
-        "dropout left on": again(Transformer, right).train(),
+        "positions_off_by_one": again(OneTooFar, right),
+        "cache_without_offset": again(NoOffset, right),
+        "dropout_left_on": again(Transformer, right).train(),
     }
     for bug, model in used_wrongly.items():
         accuracy[bug], nats[bug] = exact(model, data), surprise(model, data)
-    accuracy["beam not normalised"] = exact(right, data, beam_without_penalty)
+    accuracy["beam_not_normalised"] = exact(right, data, beam_without_penalty)
     return {
         "accuracy": accuracy,
         "lost": {
-            bug: accuracy["right, beam" if bug == "beam not normalised" else "right"]
-            - accuracy[bug]
+            bug: accuracy["right_beam" if bug == "beam_not_normalised" else "right"] - accuracy[bug]
             for bug in (*IN_TRAINING, *IN_USE)
         },
         "loss": {arm: curve[-1] for arm, curve in curves.items()},
@@ -194,8 +193,8 @@ def bugs(
         "curves": curves,
         "least_loss": least_loss(config.vocab_size),
         "length": {
-            "right, beam": mean_length(right, data, beam),
-            "beam not normalised": mean_length(right, data, beam_without_penalty),
+            "right_beam": mean_length(right, data, beam),
+            "beam_not_normalised": mean_length(right, data, beam_without_penalty),
         },
         "tested": len(data.tested),
     }
@@ -277,7 +276,7 @@ CLAIMS = [
         "compared the training loss at the end with that of the right model. The number is how far the shifted "
         "mask's loss lies above it.",
         rule=Rule(wrong_masks_show, forecast=0.05),
-        measured="loss_above.mask shifted:f3",
+        measured="loss_above.mask_shifted:f3",
         said=True,
     ),
 ]

@@ -128,12 +128,12 @@ ARMS: dict[str, Callable[[TransformerConfig], Transformer]] = {
     "whole": whole,
     "residuals": without(Residual, NoResidual),
     "norm": without(Residual, NoNorm),
-    "feed-forward": without(FeedForward, NoFeedForward),
+    "feed_forward": without(FeedForward, NoFeedForward),
     "positions": without_positions,
-    "causal mask": without(DecoderLayer, ReadsAhead),
-    "padding mask": without_padding_mask,
+    "causal_mask": without(DecoderLayer, ReadsAhead),
+    "padding_mask": without_padding_mask,
     "scaling": without(MultiHeadAttention, Unscaled),
-    "several heads": with_one_head,
+    "several_heads": with_one_head,
 }
 
 
