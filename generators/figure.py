@@ -10,6 +10,7 @@ import io
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib import font_manager, rcParams
@@ -381,14 +382,30 @@ def svg(figure: Figure) -> str:
 def draw(names: Sequence[str] = (), check: bool = False) -> list[str]:
     """Write figures and ledgers of some papers, or of all; with `check` only compare. What is wrong, a line each."""
     folder = ROOT / "generators" / "figures"
-    known = {path.stem for path in folder.glob("[!_]*.py")} | set(units())
+    known = {path.stem for path in folder.glob("[!_]*") if _draws(folder, path.stem)} | set(units())
     problems = []
     for paper in sorted(known & set(names) if names else known):
         functions = {}
-        if (folder / f"{paper}.py").is_file():
+        if _draws(folder, paper):
             functions = importlib.import_module(f"generators.figures.{paper}").FIGURES
         problems += _draw_all(paper, functions, check) + settle_ledger(paper, check)
     return problems
+
+
+def _draws(folder: Path, paper: str) -> bool:
+    """Whether a paper has figures: a module, or a package when they outgrow one."""
+    return any((folder / file).is_file() for file in (f"{paper}.py", f"{paper}/__init__.py"))
+
+
+def _record_of(figure: str, paper: str) -> Record | None:
+    """The record that a figure shows: the one it is named after, to which a second figure adds a word of its own."""
+    named = records(paper)
+    fitting = [
+        name
+        for name in (key.partition(".")[2] for key in named)
+        if figure == name or figure.startswith(f"{name}_")
+    ]
+    return named[f"{paper}.{max(fitting, key=len)}"] if fitting else None
 
 
 def _draw_all(
@@ -396,7 +413,7 @@ def _draw_all(
 ) -> list[str]:
     problems = []
     for name, function in functions.items():
-        record = records(paper).get(f"{paper}.{name}")
+        record = _record_of(name, paper)
         if record is None:
             missing = f"results/{paper}/{name}.json is missing"
             problems.append(f"{missing}: `nox -s train -- {paper}` makes it")

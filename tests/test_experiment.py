@@ -120,6 +120,6 @@ def test_a_record_remembers_every_rule_that_judged_it():
 
 
 def test_the_forecast_is_part_of_the_rule():
-    from generators.experiments.transformer import translates
+    from generators.experiments.transformer.translator import translates
 
     assert Rule(translates, 0.95).hash != Rule(translates, 0.9).hash

@@ -261,7 +261,7 @@ def made_up(name):
 @pytest.fixture
 def results(monkeypatch, tmp_path):
     """Records of nobody, and a ledger with a claim that was tested and one that was not."""
-    from generators.experiments.transformer import translates
+    from generators.experiments.transformer.translator import translates
 
     for module in (record, figure, ledger):
         monkeypatch.setattr(module, "RESULTS", tmp_path)

@@ -7,33 +7,38 @@ and holds its experiments, its claims, their rules and our forecasts.
 
 from generators.experiments.transformer import (
     alignment,
+    architecture,
     bugs,
     components,
     exact,
     heads_off,
+    short,
     translator,
 )
 
 STAGES = translator.STAGES
 
 EXPERIMENTS = {
+    **architecture.EXPERIMENTS,
     **translator.EXPERIMENTS,
     **alignment.EXPERIMENTS,
     **heads_off.EXPERIMENTS,
+    **short.EXPERIMENTS,
     **components.EXPERIMENTS,
     **bugs.EXPERIMENTS,
     **exact.EXPERIMENTS,
 }
 
-# The paper's claims first, then those of later papers (S), then what people say (P).
+# The paper's claims first, then those of later papers (S), our own (O), what people say (P).
 CLAIMS = sorted(
     [
         *translator.CLAIMS,
         *alignment.CLAIMS,
         *heads_off.CLAIMS,
+        *short.CLAIMS,
         *components.CLAIMS,
         *bugs.CLAIMS,
         *exact.CLAIMS,
     ],
-    key=lambda claim: ("ASP".index(claim.id[0]), int(claim.id[1:].rstrip("x")), claim.id),
+    key=lambda claim: ("ASOP".index(claim.id[0]), int(claim.id[1:].rstrip("x")), claim.id),
 )

@@ -54,16 +54,24 @@ def corpus(limit: int, merges: int) -> Corpus:
 
 
 def batches(
-    data: Corpus, batch: int, directions: Sequence[tuple[int, int]] = tuple(DIRECTIONS)
+    data: Corpus,
+    batch: int,
+    directions: Sequence[tuple[int, int]] = tuple(DIRECTIONS),
+    chances: Tensor | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Random numbers in random directions, endlessly: source, and target from its start token on.
 
+    `chances` weighs the trained numbers; without it each is as likely as any other.
     Sixteen batches are drawn at once and cut by length, so that little of a batch is padding.
     """
     pairs = torch.tensor(directions)
     lengths = (data.tokens != PADDING).sum(dim=2)  # language, number
     while True:
-        numbers = data.trained[torch.randint(len(data.trained), (16 * batch,))]
+        if chances is None:
+            drawn = torch.randint(len(data.trained), (16 * batch,))
+        else:
+            drawn = torch.multinomial(chances, 16 * batch, replacement=True)
+        numbers = data.trained[drawn]
         source, target = pairs[torch.randint(len(pairs), (16 * batch,))].T
         by_length = (lengths[source, numbers] * data.width + lengths[target, numbers]).argsort()
         for part in by_length.view(16, batch)[torch.randperm(16)]:

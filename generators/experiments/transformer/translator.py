@@ -1,5 +1,6 @@
 """A translator is trained once per seed, and then examined: what it gets right, and what its errors are."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -39,15 +40,10 @@ def make_translator(
     data = corpus(limit, merges)
     model = new_translator(data, **sizes)
 
-    def loss_of(pair: tuple[Tensor, Tensor]) -> Tensor:
-        source, target = pair
-        logits = model(source, target[:, :-1])
-        return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=PADDING)
-
     some = data.tested[::8]  # every eighth, not the first: small numbers are the hard ones
     curve: list[list[float]] = []
     losses: list[float] = []
-    for step, loss in training(model, loss_of, batches(data, batch), steps, lr, warmup):
+    for step, loss in training(model, loss_on(model), batches(data, batch), steps, lr, warmup):
         losses.append(loss)
         if step % (steps // looks) == 0:
             curve.append([step, sum(losses) / len(losses), accuracy(model, data, some)])
@@ -55,6 +51,17 @@ def make_translator(
     step, loss, right = torch.tensor(curve, dtype=torch.float64).T
     weights = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     return {**weights, "curve.step": step, "curve.loss": loss, "curve.accuracy": right}
+
+
+def loss_on(model: Transformer) -> Callable[[tuple[Tensor, Tensor]], Tensor]:
+    """The loss of a model as a function of a batch."""
+
+    def loss_of(pair: tuple[Tensor, Tensor]) -> Tensor:
+        source, target = pair
+        logits = model(source, target[:, :-1])
+        return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=PADDING)
+
+    return loss_of
 
 
 def new_translator(data: Corpus, **sizes: int) -> Transformer:
@@ -81,12 +88,7 @@ def translation(
     """Exact match on every held-out number in all directions; by language and by length; what the errors are."""
     data = corpus(limit, merges)
     model = trained_translator(translator, data, **sizes)
-    right = torch.stack(
-        [exact_matches(model, data, data.tested, *direction) for direction in DIRECTIONS]
-    ).double()
-    lengths = torch.stack(
-        [(data.tokens[target, data.tested] != PADDING).sum(dim=1) for _, target in DIRECTIONS]
-    )
+    right = answers(model, data)
     curve = {name: translator[f"curve.{name}"].tolist() for name in ("step", "loss", "accuracy")}
     return {
         "accuracy": right.mean().item(),
@@ -94,10 +96,7 @@ def translation(
         "wrong": int((1 - right).sum().item()),
         "accuracy_by_target": _by_language(right, side=1),
         "accuracy_by_source": _by_language(right, side=0),
-        "accuracy_by_length": {
-            str(length): right[lengths == length].mean().item()
-            for length in sorted(set(lengths.flatten().tolist()))
-        },
+        "accuracy_by_length": by_length(right, data),
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "vocabulary": data.tokenizer.get_vocab_size(),
         "curve": {
@@ -105,6 +104,23 @@ def translation(
             **{k: [round(v, 5) for v in curve[k]] for k in ("loss", "accuracy")},
         },
         "errors": _errors(model, data, right, shown),
+    }
+
+
+def answers(model: Transformer, data: Corpus) -> Tensor:
+    """1.0 where a held-out number is translated to the last letter: direction, number."""
+    hits = [exact_matches(model, data, data.tested, *direction) for direction in DIRECTIONS]
+    return torch.stack(hits).double()
+
+
+def by_length(right: Tensor, data: Corpus) -> dict[str, float]:
+    """Accuracy by the number of tokens of the right answer, its end counted."""
+    lengths = torch.stack(
+        [(data.tokens[target, data.tested] != PADDING).sum(dim=1) for _, target in DIRECTIONS]
+    )
+    return {
+        str(length): right[lengths == length].mean().item()
+        for length in sorted(set(lengths.flatten().tolist()))
     }
 
 
