@@ -1,4 +1,4 @@
-"""What the model is made of: its parts in order, and how many weights each has, at the paper's two sizes and at ours."""
+"""What the model is made of: its parts, and how many weights each has, at the sizes of the paper and at ours."""
 
 from typing import Any
 
