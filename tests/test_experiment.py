@@ -123,3 +123,36 @@ def test_the_forecast_is_part_of_the_rule():
     from generators.experiments.transformer.translator import translates
 
     assert Rule(translates, 0.95).hash != Rule(translates, 0.9).hash
+
+
+def test_a_sweep_chooses_for_each_arm_by_itself():
+    from generators.settle import best_of
+
+    runs = [
+        {"lr": 0.1, "score": {"wide": 0.5, "deep": 0.9}},
+        {"lr": 0.2, "score": {"wide": 0.7, "deep": 0.2}},
+    ]
+    assert best_of(runs, "score") == {
+        "lr": {"wide": 0.2, "deep": 0.1},
+        "score": {"wide": 0.7, "deep": 0.9},
+    }
+    plain = [{"lr": 0.1, "score": 0.3}, {"lr": 0.2, "score": 0.8}]
+    assert best_of(plain, "score") == plain[1]
+
+
+def test_a_benchmark_record_whose_code_has_changed_is_named_and_fails_nothing(
+    monkeypatch, tmp_path
+):
+    from generators import experiment as module
+
+    long_run = module.Experiment("How long?", made, {}, tier="benchmark")
+    monkeypatch.setattr(module, "experiments", lambda paper: {"long": long_run})
+    monkeypatch.setattr(module, "meaning", lambda paper, work: "today")
+    monkeypatch.setattr(module, "units", lambda: ["toy"])
+    for module_of_records in (record_module, module):
+        monkeypatch.setattr(module_of_records, "RESULTS", tmp_path)
+    path = tmp_path / "toy" / "long.json"
+    for fingerprint, named in (("yesterday", ["long"]), ("today", [])):
+        write_sealed(path, {**made([{}]).content, "name": "long", "fingerprint": fingerprint})
+        assert module.outdated("toy") == named
+        assert module.stale("toy") == []
