@@ -351,3 +351,21 @@ def test_the_hero_draws_the_words_and_marks_the_lines_that_cross():
     assert drawn.count("<text") == 6  # four words, two shares
     assert "end" not in drawn
     assert "“twenty” looks at “zwanzig”" in drawn
+
+
+def test_the_theme_loses_what_no_page_can_match_and_nothing_else():
+    from generators.site.purge import purged
+
+    css = ".a,.b{color:red}.b:hover{top:0}.a .b,.a>i{top:1px}@media print{.b{top:0}.a{top:2px}}"
+    assert purged(css, {"a"}) == ".a{color:red}.a>i{top:1px}@media print{.a{top:2px}}"
+    for kept in (
+        "p:not(.b){left:0}",
+        ".a:is(.b,:not(.c)){left:0}",
+        "[dir=ltr] .a{left:0}",
+        "@font-face{font-family:x}",
+        "@keyframes turn{0%{top:0}}",
+        ':root{--icon:url("data:x")}.a{mask:var(--icon)}',
+        r".a\:hover .a{left:0}",
+    ):
+        assert purged(kept, {"a", "a:hover"}) == kept
+    assert purged(':root{--icon:url("data:x")}.b{mask:var(--icon)}', {"a"}) == ""

@@ -30,6 +30,7 @@ from generators.site import (
     notebooks,
     pages,
     pictures,
+    purge,
     render,
     repairs,
     tex,
@@ -245,6 +246,7 @@ def on_post_build(config: MkDocsConfig) -> None:
     ]
     finish.write_feed(site, config.site_name, config.extra["name"], address, posts)
     finish.tidy(site)
+    purge.purge(site)
     _bundles(site, address)
     build.problems += checks.broken_links(site, address)
     if build.problems and not serving:
