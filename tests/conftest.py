@@ -81,6 +81,33 @@ def make_project(folder: Path) -> Project:
     return Project(root)
 
 
+def _computing_in(dtype):
+    """Make numbers of this type for the length of a test, from seed 0."""
+    import torch  # here, for most test files do without it
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    torch.manual_seed(0)
+    yield dtype
+    torch.set_default_dtype(before)
+
+
+@pytest.fixture(params=["float64", "float32"])
+def dtype(request):
+    """Run a test in both precisions."""
+    import torch
+
+    yield from _computing_in({"float64": torch.float64, "float32": torch.float32}[request.param])
+
+
+@pytest.fixture
+def exact():
+    """Run a test in float64."""
+    import torch
+
+    yield from _computing_in(torch.float64)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A fresh toy project."""

@@ -1,255 +1,57 @@
-"""What must be true of `implementations/transformer.py`."""
+"""What must be true of `implementations/transformer.py`: who sees what, positions, training, sizes, errors.
 
-import copy
+Parity, decoding and bugs on purpose have test files of their own.
+"""
+
 import doctest
 import math
-import warnings
+from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+from transformer_cases import (
+    CONFIG,
+    CONTEXT,
+    F_,
+    PADDING,
+    B,
+    D,
+    H,
+    K,
+    S,
+    T,
+    V,
+    printed_embedding,
+    pull_back,
+    small_model,
+    source_with_padding,
+    tokens,
+)
 
 from implementations import transformer
 from implementations.transformer import (
     PAPER,
     PAPER_BIG,
     TINY,
-    Decoding,
-    EncoderLayer,
     MultiHeadAttention,
     Transformer,
     TransformerConfig,
     attention,
+    beam_search,
     causal,
     greedy,
+    label_smoothing,
+    learning_rate,
     positions,
 )
-
-# Every axis has a size of its own, so that two axes that change places are seen at once.
-B, T, S, H, K, D, F_, V, CONTEXT = 2, 5, 7, 3, 4, 12, 18, 23, 11
-LAYERS = 2
-PADDING = 3  # not 0, so that a 0 written in the code by hand is seen
-CONFIG = TransformerConfig(
-    V, d_model=D, n_heads=H, d_ff=F_, n_layers=LAYERS, dropout=0.0, context=CONTEXT, padding=PADDING
-)
-TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
-
-
-@pytest.fixture(params=[torch.float64, torch.float32], ids=["float64", "float32"])
-def dtype(request):
-    """Run a test in both precisions."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(request.param)
-    torch.manual_seed(0)
-    yield request.param
-    torch.set_default_dtype(before)
-
-
-@pytest.fixture
-def exact():
-    """Run a test in float64."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(before)
 
 
 @pytest.fixture
 def model(exact) -> Transformer:
     """A small model with random weights."""
-    return Transformer(CONFIG).eval()
-
-
-def tokens(rows: int, length: int) -> Tensor:
-    """Random tokens without padding."""
-    drawn = torch.randint(V - 1, (rows, length))
-    return drawn + (drawn >= PADDING)
-
-
-def source_with_padding() -> Tensor:
-    """A batch of sources, the second of which is two tokens shorter."""
-    source = tokens(B, S)
-    source[1, -2:] = PADDING
-    return source
-
-
-# Parity with PyTorch's own modules -------------------------------------------------------------
-
-
-def worst_error(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
-    """The largest difference between tensors, in units of each one's largest entry (at least 1)."""
-    assert ours.keys() == theirs.keys()
-    worst = 0.0
-    for name, right in theirs.items():
-        assert ours[name].shape == right.shape, name
-        size = max(1.0, right.abs().max().item())
-        worst = max(worst, (ours[name] - right).abs().max().item() / size)
-    return worst
-
-
-def pull_back(outputs: list[Tensor]) -> None:
-    """Send the same random gradient into the outputs of either implementation."""
-    generator = torch.Generator().manual_seed(1)
-    for output in outputs:
-        direction = torch.randn(output.shape, generator=generator, dtype=output.dtype)
-        (output * direction).sum().backward(retain_graph=True)
-
-
-def torch_attention(ours: MultiHeadAttention) -> nn.MultiheadAttention:
-    """PyTorch's module with our weights; its biases, which we do not have, are zero."""
-    theirs = nn.MultiheadAttention(D, H, batch_first=True)
-    with torch.no_grad():
-        stacked = [ours.query.weight, ours.key.weight, ours.value.weight]
-        theirs.in_proj_weight.copy_(torch.cat(stacked))
-        theirs.out_proj.weight.copy_(ours.output.weight)
-        theirs.in_proj_bias.zero_()
-        theirs.out_proj.bias.zero_()
-    return theirs
-
-
-def attention_gradients(ours: MultiHeadAttention) -> dict[str, Tensor]:
-    """Gradients of our weights under the names of PyTorch's."""
-    stacked = [ours.query.weight.grad, ours.key.weight.grad, ours.value.weight.grad]
-    return {"in": torch.cat(stacked), "out": ours.output.weight.grad}
-
-
-def test_attention_equals_torch(dtype):
-    ours = MultiHeadAttention(CONFIG)
-    theirs = torch_attention(ours)
-    hidden = torch.zeros(B, S, dtype=torch.bool)
-    hidden[1, -2:] = True
-    found = []
-    for run in ("ours", "theirs"):
-        torch.manual_seed(2)
-        x, source = torch.randn(B, T, D), torch.randn(B, S, D)
-        x.requires_grad_()
-        source.requires_grad_()
-        if run == "ours":
-            mixed, weights = ours(x, ours.keys_values(source), ~hidden[:, None, None])
-        else:
-            mixed, weights = theirs(
-                x, source, source, key_padding_mask=hidden, average_attn_weights=False
-            )
-        pull_back([mixed, weights])
-        found.append({"mixed": mixed, "weights": weights, "x": x.grad, "source": source.grad})
-    found[0] |= attention_gradients(ours)
-    found[1] |= {"in": theirs.in_proj_weight.grad, "out": theirs.out_proj.weight.grad}
-    worst = worst_error(*found)
-    print(f"worst error {worst:.1e}")  # pytest -rP shows it
-    assert worst <= TOLERANCE[dtype]
-
-
-def torch_transformer(ours: Transformer) -> nn.Transformer:
-    """PyTorch's two stacks with our weights.
-
-    Theirs end in one more LayerNorm each, which the paper does not have: it is taken out. Their
-    attention has biases, which the paper's equations do not have: they are zero.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an odd number of heads rules out a fast path of theirs
-        theirs = nn.Transformer(D, H, LAYERS, LAYERS, F_, dropout=0.0, batch_first=True)
-    theirs.encoder.norm = None
-    theirs.decoder.norm = None
-    state = {}
-    for stack, our_layers in (("encoder", ours.encoder), ("decoder", ours.decoder)):
-        for depth, layer in enumerate(our_layers):
-            for name, value in torch_names(layer).items():
-                state[f"{stack}.layers.{depth}.{name}"] = value.detach().clone()
-    theirs.load_state_dict(state)  # strict: a weight that is missing or left over is an error
-    return theirs
-
-
-def torch_names(layer: nn.Module) -> dict[str, Tensor]:
-    """Our weights of one layer under PyTorch's names."""
-    named = {
-        "linear1.weight": layer.feed_forward.expand.weight,
-        "linear1.bias": layer.feed_forward.expand.bias,
-        "linear2.weight": layer.feed_forward.contract.weight,
-        "linear2.bias": layer.feed_forward.contract.bias,
-    }
-    if isinstance(layer, EncoderLayer):
-        attentions = {"self_attn": layer.self_attention}
-        norms = [layer.add_attention, layer.add_feed_forward]
-    else:
-        attentions = {"self_attn": layer.self_attention, "multihead_attn": layer.cross_attention}
-        norms = [layer.add_self, layer.add_cross, layer.add_feed_forward]
-    for name, module in attentions.items():
-        stacked = [module.query.weight, module.key.weight, module.value.weight]
-        named[f"{name}.in_proj_weight"] = torch.cat(stacked)
-        named[f"{name}.in_proj_bias"] = torch.zeros(3 * D)
-        named[f"{name}.out_proj.weight"] = module.output.weight
-        named[f"{name}.out_proj.bias"] = torch.zeros(D)
-    for number, residual in enumerate(norms, start=1):
-        named[f"norm{number}.weight"] = residual.norm.weight
-        named[f"norm{number}.bias"] = residual.norm.bias
-    return named
-
-
-def torch_gradients(layer: nn.Module) -> dict[str, Tensor]:
-    """Our gradients of one layer under PyTorch's names, those of the biases we lack left out."""
-    twin = copy.deepcopy(layer)
-    for parameter, original in zip(twin.parameters(), layer.parameters(), strict=True):
-        parameter.data = original.grad
-    return {name: value for name, value in torch_names(twin).items() if not is_extra(name)}
-
-
-def is_extra(name: str) -> bool:
-    """Say whether PyTorch has this parameter and the paper does not."""
-    return name.endswith(("in_proj_bias", "out_proj.bias"))
-
-
-def torch_embed(embedding: Tensor, ids: Tensor) -> Tensor:
-    """Scaled embeddings plus positions, each written out from the paper's formula."""
-    code = torch.empty(ids.shape[1], D)
-    for position in range(ids.shape[1]):
-        for i in range(D // 2):
-            angle = position / 10_000 ** (2 * i / D)
-            code[position, 2 * i] = math.sin(angle)
-            code[position, 2 * i + 1] = math.cos(angle)
-    return F.embedding(ids, embedding) * D**0.5 + code
-
-
-def test_transformer_equals_torch(dtype):
-    ours = Transformer(CONFIG)
-    theirs = torch_transformer(ours)
-    embedding = ours.embedding.weight.detach().clone().requires_grad_()
-    source, target = source_with_padding(), tokens(B, T)
-
-    our_logits = ours(source, target)
-    hidden = source == PADDING
-    future = torch.ones(T, T, dtype=torch.bool).triu(1)
-    written = theirs(
-        torch_embed(embedding, source),
-        torch_embed(embedding, target),
-        tgt_mask=future,
-        src_key_padding_mask=hidden,
-        memory_key_padding_mask=hidden,
-    )
-    their_logits = written @ embedding.T
-    pull_back([our_logits])
-    pull_back([their_logits])
-
-    left = {"logits": our_logits, "embedding": ours.embedding.weight.grad}
-    right = {"logits": their_logits, "embedding": embedding.grad}
-    for stack in ("encoder", "decoder"):
-        for depth, layer in enumerate(getattr(ours, stack)):
-            named = torch_gradients(layer).items()
-            left |= {f"{stack}.layers.{depth}.{name}": value for name, value in named}
-    right |= {name: weight.grad for name, weight in theirs.named_parameters() if not is_extra(name)}
-    worst = worst_error(left, right)
-    print(f"worst error {worst:.1e}")  # pytest -rP shows it
-    assert worst <= TOLERANCE[dtype]
-
-
-def test_attention_equals_the_fused_kernel(dtype):
-    q, k, v = torch.randn(B, H, T, K), torch.randn(B, H, S, K), torch.randn(B, H, S, K)
-    visible = torch.rand(B, 1, T, S) < 0.7
-    visible[..., 0] = True
-    mixed, _ = attention(q, k, v, visible)
-    fused = F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
-    assert worst_error({"mixed": mixed}, {"mixed": fused}) <= TOLERANCE[dtype]
+    return small_model()
 
 
 # Who sees what ---------------------------------------------------------------------------------
@@ -348,7 +150,7 @@ def test_rows_of_weights_sum_to_one(exact):
     visible[..., 0] = True
     for mask in (None, visible):
         source = module.keys_values(torch.randn(B, S, D))
-        _, weights = module(torch.randn(B, T, D), source, mask)
+        weights = module.weights(torch.randn(B, T, D), source, mask)
         assert weights.shape == (B, H, T, S)
         assert (weights.sum(dim=-1) - 1).abs().max() <= 1e-12
         assert (weights >= 0).all()
@@ -369,7 +171,7 @@ def test_without_positions_the_encoder_does_not_know_the_order(model):
 
 def test_positions_are_the_printed_formula(exact):
     code = positions(CONTEXT, D)
-    embedded = torch_embed(torch.zeros(1, D), torch.zeros(1, CONTEXT, dtype=torch.long))[0]
+    embedded = printed_embedding(torch.zeros(1, D), torch.zeros(1, CONTEXT, dtype=torch.long))[0]
     assert code.shape == (CONTEXT, D)
     assert (code - embedded).abs().max() <= 1e-12
 
@@ -388,57 +190,53 @@ def test_a_shift_is_a_fixed_linear_map(exact):
         assert (matrix @ matrix.T - torch.eye(D)).abs().max() <= 1e-12
 
 
-# Decoding --------------------------------------------------------------------------------------
+# Training --------------------------------------------------------------------------------------
 
 
-@torch.no_grad()
-def slow_greedy(model: Transformer, source: Tensor, start: int, end: int, most: int) -> list[int]:
-    """Translate one unpadded source, computing everything again for each token."""
-    written = [start]
-    while len(written) <= most:
-        best = model(source[None], torch.tensor([written]))[0, -1].argmax().item()
-        written.append(best)
-        if best == end:
-            break
-    return written[1:]
+@pytest.mark.parametrize(("config", "peak"), [(PAPER, 7.0e-4), (PAPER_BIG, 4.9e-4)])
+def test_the_learning_rate_peaks_at_step_4000(config, peak):
+    rates = [learning_rate(step, config.d_model) for step in range(1, 20_001)]
+    assert max(rates) == rates[3999]
+    assert round(rates[3999], 5) == peak
+    assert rates[999] == pytest.approx(rates[3999] / 4)  # a line up to there
+    assert rates[15_999] == pytest.approx(rates[3999] / 2)  # the inverse root after it
+    assert learning_rate(8, 1, warmup=8) == pytest.approx(8**-0.5)
 
 
-def test_the_cache_changes_no_logit(model):
-    source, target = source_with_padding(), tokens(B, CONTEXT)
-    decoding = Decoding(model, source)
-    steps = [decoding.step(target[:, t : t + 1]) for t in range(CONTEXT)]
-    worst = (torch.stack(steps, dim=1) - model(source, target)).abs().max().item()
-    assert worst <= 1e-10
+def smoothing_case(epsilon: float) -> None:
+    """Compare value and gradient of the loss with PyTorch's, some targets being padding."""
+    logits = (3 * torch.randn(B * T, V)).requires_grad_()
+    target = tokens(1, B * T)[0]
+    target[::3] = PADDING
+    ours = transformer.label_smoothing(logits, target, epsilon, PADDING)
+    theirs = F.cross_entropy(logits, target, label_smoothing=epsilon, ignore_index=PADDING)
+    gradients = [torch.autograd.grad(loss, logits)[0] for loss in (ours, theirs)]
+    assert abs(ours - theirs).item() <= 1e-12
+    assert (gradients[0] - gradients[1]).abs().max() <= 1e-12
+    assert (gradients[0][target == PADDING] == 0).all()
 
 
-def test_cached_decoding_writes_what_uncached_decoding_writes(exact):
-    # A fresh model repeats its last token, whose embedding is also its output weight; random signs
-    # in the last norm end that. One row is padded, and each word in turn ends a translation: the
-    # rows finish at different times.
-    torch.manual_seed(2)
-    model = Transformer(CONFIG).eval()
-    for weight in model.decoder.parameters():
-        if weight.dim() == 2:
-            nn.init.normal_(weight, std=0.3)
-    nn.init.normal_(model.decoder[-1].add_feed_forward.norm.weight)
-    source, start = source_with_padding(), torch.tensor([0, 1])
-    alone = [source[0], source[1, :-2]]
-    free = [slow_greedy(model, alone[row], row, end=-1, most=CONTEXT) for row in range(B)]
-    assert len(set(free[0] + free[1])) > 3
-    for end in (-1, *sorted({*free[0], *free[1]})):
-        expected = [slow_greedy(model, alone[row], row, end, most=CONTEXT) for row in range(B)]
-        found = greedy(model, source, start, end, max_length=CONTEXT)
-        longest = max(len(row) for row in expected)
-        padded = [row + [PADDING] * (longest - len(row)) for row in expected]
-        assert found.tolist() == padded
+def test_label_smoothing_equals_torch(exact):
+    for epsilon in (0.0, 0.1, 0.9):
+        smoothing_case(epsilon)
 
 
-def test_evaluation_has_no_chance_in_it(exact):
-    model = Transformer(TransformerConfig(V, D, H, F_, LAYERS, 0.5, CONTEXT))
-    source, target = tokens(B, S), tokens(B, T)
-    assert not torch.equal(model(source, target), model(source, target))
-    model.eval()
-    assert torch.equal(model(source, target), model(source, target))
+def test_label_smoothing_wants_a_finite_lead_of_the_right_token(exact):
+    """Claim S8: the best logit of the right token is log(((1 - e) K + e) / e) above all others."""
+    epsilon = 0.1
+    gap = math.log(((1 - epsilon) * V + epsilon) / epsilon)
+    right = torch.tensor([5])
+
+    def slope(lead: float) -> float:
+        logits = torch.zeros(1, V)
+        logits[0, right] = lead
+        logits.requires_grad_()
+        loss = transformer.label_smoothing(logits, right, epsilon, PADDING)
+        return torch.autograd.grad(loss, logits)[0].abs().max().item()
+
+    assert slope(gap) <= 1e-12
+    assert slope(gap - 0.1) > 1e-3
+    assert slope(gap + 0.1) > 1e-3  # more of the right token is worse, unlike without smoothing
 
 
 # Sizes -----------------------------------------------------------------------------------------
@@ -508,9 +306,41 @@ def test_a_sequence_beyond_the_context_is_refused(model, side):
         model(tokens(B, lengths["source"]), tokens(B, lengths["target"]))
 
 
-def test_decoding_beyond_the_context_is_refused(model):
+@pytest.mark.parametrize(
+    "bad", [{"dropout": 1.0}, {"dropout": -0.1}, {"padding": V}, {"padding": -1}]
+)
+def test_a_configuration_without_sense_is_refused(bad):
+    with pytest.raises(ValueError, match=r"is no (probability|token)"):
+        replace(CONFIG, **bad)
+
+
+@pytest.mark.parametrize("epsilon", [-0.1, 1.0])
+def test_smoothing_needs_a_probability(exact, epsilon):
+    with pytest.raises(ValueError, match="is no probability below 1"):
+        label_smoothing(torch.zeros(2, V), torch.tensor([1, 2]), epsilon, PADDING)
+
+
+def test_steps_are_counted_from_one():
+    with pytest.raises(ValueError, match="step is 0; updates are counted from 1"):
+        learning_rate(0, 512)
+
+
+@pytest.mark.parametrize("write", [greedy, beam_search])
+def test_a_translation_has_at_least_one_token(model, write):
+    with pytest.raises(ValueError, match="max_length is 0"):
+        write(model, tokens(B, S), torch.tensor([0, 1]), end=-1, max_length=0)
+
+
+@pytest.mark.parametrize("beam", [0, V])
+def test_a_beam_must_fit_the_vocabulary(model, beam):
+    with pytest.raises(ValueError, match=f"a beam of {beam} is not between"):
+        beam_search(model, tokens(B, S), torch.tensor([0, 1]), -1, max_length=3, beam=beam)
+
+
+@pytest.mark.parametrize("write", [greedy, beam_search])
+def test_decoding_beyond_the_context_is_refused(model, write):
     with pytest.raises(ValueError, match=f"exceeds the context of {CONTEXT}"):
-        greedy(model, tokens(B, S), torch.tensor([0, 1]), end=-1, max_length=CONTEXT + 1)
+        write(model, tokens(B, S), torch.tensor([0, 1]), end=-1, max_length=CONTEXT + 1)
 
 
 # It learns -------------------------------------------------------------------------------------
@@ -519,10 +349,11 @@ START, END, LETTERS = 1, 2, 8
 SMALL = TransformerConfig(
     LETTERS + 3, d_model=32, n_heads=2, d_ff=64, n_layers=1, dropout=0.0, context=8
 )
+STEPS = {"copy": 300, "reverse": 400}
 
 
-def reversals(rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Words of 2 to 6 letters, and the same backwards after START and before END; 0 fills up."""
+def words(task: str, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Words of 2 to 6 letters, and the same or backwards after START and before END; 0 fills up."""
     source = torch.zeros(rows, 6, dtype=torch.long)
     target = torch.zeros(rows, 8, dtype=torch.long)
     target[:, 0] = START
@@ -530,14 +361,14 @@ def reversals(rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         length = int(torch.randint(2, 7, (1,), generator=generator))
         word = torch.randint(3, LETTERS + 3, (length,), generator=generator)
         source[row, :length] = word
-        target[row, 1 : length + 1] = word.flip(0)
+        target[row, 1 : length + 1] = word if task == "copy" else word.flip(0)
         target[row, length + 1] = END
     return source, target
 
 
-def learn(model: Transformer, steps: int = 400) -> float:
-    """Train on reversals; return the last loss."""
-    source, target = reversals(4096, torch.Generator().manual_seed(1))
+def learn(model: Transformer, task: str, steps: int) -> float:
+    """Train on 4,096 words; return the last loss."""
+    source, target = words(task, 4096, torch.Generator().manual_seed(1))
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01, betas=(0.9, 0.98), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.01, total_steps=steps)
     batches = torch.Generator().manual_seed(2)
@@ -553,9 +384,9 @@ def learn(model: Transformer, steps: int = 400) -> float:
     return loss.item()
 
 
-def exact_matches(model: Transformer) -> float:
-    """The share of new words that it reverses without a mistake."""
-    source, target = reversals(200, torch.Generator().manual_seed(3))
+def exact_matches(model: Transformer, task: str) -> float:
+    """The share of new words that it writes without a mistake."""
+    source, target = words(task, 200, torch.Generator().manual_seed(3))
     start = torch.full((len(source),), START)
     found = greedy(model.eval(), source, start, END, max_length=7)
     found = F.pad(found, (0, 7 - found.shape[1]))
@@ -572,24 +403,27 @@ def small() -> Transformer:
     torch.set_num_threads(threads)
 
 
-def test_it_learns_to_reverse(small):
-    learn(small)
-    assert exact_matches(small) == 1.0
+@pytest.mark.parametrize("task", STEPS)
+def test_it_learns(small, task):
+    learn(small, task, STEPS[task])
+    assert exact_matches(small, task) == 1.0
 
 
-def test_it_does_not_learn_to_reverse_without_positions(small):
+@pytest.mark.parametrize("task", STEPS)
+def test_it_does_not_learn_without_positions(small, task):
     small.positions.zero_()
-    learn(small)
-    assert exact_matches(small) < 0.2
+    learn(small, task, STEPS[task])
+    assert exact_matches(small, task) < 0.2
 
 
-def test_it_does_not_learn_to_reverse_when_it_may_read_the_answer(small, monkeypatch):
+@pytest.mark.parametrize("task", STEPS)
+def test_it_does_not_learn_when_it_may_read_the_answer(small, task, monkeypatch):
     monkeypatch.setattr(
         transformer, "causal", lambda length, device=None: causal(length, device) | True
     )
-    loss = learn(small, steps=200)
+    loss = learn(small, task, steps=200)
     assert loss < 0.05  # the loss looks excellent: nothing but decoding shows the leak
-    assert exact_matches(small) < 0.2
+    assert exact_matches(small, task) < 0.2
 
 
 def test_the_examples_in_the_docstrings_are_true():
