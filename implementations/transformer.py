@@ -358,7 +358,8 @@ class Decoding:
 
     def __init__(self, model: Transformer, source: Int[Tensor, "B S"]) -> None:
         self.model = model
-        memory, self.memory_visible = model.encode(source)
+        memory, visible = model.encode(source)
+        self.memory_visible = None if visible.all() else visible  # no padding: no mask
         self.offered = [layer.cross_attention.keys_values(memory) for layer in model.decoder]
         self.written: list[KeysValues] = []
         self.length = 0
@@ -384,7 +385,6 @@ class Decoding:
         self.written = [KeysValues(past.k[rows], past.v[rows]) for past in self.written]
 
 
-@torch.no_grad()
 def greedy(
     model: Transformer,
     source: Int[Tensor, "B S"],
@@ -406,18 +406,19 @@ def greedy(
     """
     if max_length < 1:
         raise ValueError(f"max_length is {max_length}; a translation has at least one token")
-    decoding = Decoding(model, source)
-    token = start[:, None]
-    finished = torch.zeros_like(token, dtype=torch.bool)
     written = []
-    for _ in range(max_length):
-        token = decoding.step(token).argmax(dim=-1, keepdim=True)
-        token = token.masked_fill(finished, model.config.padding)
-        written.append(token)
-        finished |= token == end
-        if finished.all():
-            break
-    return torch.cat(written, dim=1)
+    with torch.inference_mode():  # a step is mostly bookkeeping; here there is least of it
+        decoding = Decoding(model, source)
+        token = start[:, None]
+        finished = torch.zeros_like(token, dtype=torch.bool)
+        for _ in range(max_length):
+            token = decoding.step(token).argmax(dim=-1, keepdim=True)
+            token = token.masked_fill(finished, model.config.padding)
+            written.append(token)
+            finished |= token == end
+            if finished.all():
+                break
+    return torch.cat(written, dim=1)  # outside, so that training may use it
 
 
 def length_penalty(length: int, alpha: float) -> float:

@@ -4,9 +4,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from implementations.transformer import attend, attention, causal
+from implementations.transformer import (
+    Transformer,
+    TransformerConfig,
+    attend,
+    attention,
+    causal,
+    greedy,
+)
 
-B, H, T, S, K = 2, 3, 5, 7, 4  # every axis has a size of its own
+B, H, T, S, K, V = 2, 3, 5, 7, 4, 23  # every axis has a size of its own
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
 
 
@@ -80,3 +87,15 @@ def test_a_query_that_may_look_nowhere_gets_zeros_and_moves_nothing(precision, k
     assert found["q"][0].abs().max() == 0
     assert found["k"][0].abs().max() == found["v"][0].abs().max() == 0
     assert found["q"][1, :, 2].abs().max() == 0
+
+
+def test_what_greedy_writes_can_be_trained_on():
+    config = TransformerConfig(
+        V, d_model=12, n_heads=H, d_ff=18, n_layers=1, dropout=0.0, context=8
+    )
+    model = Transformer(config)
+    source = torch.randint(1, V, (B, T))
+    written = greedy(model.eval(), source, torch.tensor([1, 1]), end=-1, max_length=S)
+    model(written, source).sum().backward()
+    assert not written.is_inference()
+    assert model.embedding.weight.grad.abs().max() > 0
