@@ -337,6 +337,11 @@ def test_a_beam_must_fit_the_vocabulary(model, beam):
         beam_search(model, tokens(B, S), torch.tensor([0, 1]), -1, max_length=3, beam=beam)
 
 
+def test_a_penalty_has_no_sign(model):
+    with pytest.raises(ValueError, match="alpha is -1"):
+        beam_search(model, tokens(B, S), torch.tensor([0, 1]), -1, max_length=3, alpha=-1)
+
+
 @pytest.mark.parametrize("write", [greedy, beam_search])
 def test_decoding_beyond_the_context_is_refused(model, write):
     with pytest.raises(ValueError, match=f"exceeds the context of {CONTEXT}"):
