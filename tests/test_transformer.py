@@ -338,8 +338,8 @@ def test_a_beam_must_fit_the_vocabulary(model, beam):
 
 
 def test_a_penalty_has_no_sign(model):
-    with pytest.raises(ValueError, match="alpha is -1"):
-        beam_search(model, tokens(B, S), torch.tensor([0, 1]), -1, max_length=3, alpha=-1)
+    with pytest.raises(ValueError, match="alpha is -1.0"):
+        beam_search(model, tokens(B, S), torch.tensor([0, 1]), -1, max_length=3, alpha=-1.0)
 
 
 @pytest.mark.parametrize("write", [greedy, beam_search])
