@@ -1,10 +1,12 @@
 """Exercises, one file per paper: `python -m exercises PAPER` hands out stubs and grades answers.
 
-What a file of exercises says about itself lives here: how an answer is found wrong, and how a
-wrong answer is told apart from another.
+How an answer is found wrong, and how a wrong answer is told apart from another, is written here.
 """
 
-from collections.abc import Callable, Mapping
+import copy
+import inspect
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,39 +16,43 @@ class WrongAnswer(Exception):
     """An answer is wrong; the message says how."""
 
 
-Function = Callable[..., Tensor]
+Function = Callable[..., object]
 
 
-def compare(answer: Function, right: Function, mistakes: Mapping[str, Function], *given) -> None:
-    """Let an answer and the right function work on the same input.
+def compare(answer: Function, right: Function, mistakes: Sequence[Function], *cases: tuple) -> None:
+    """Let an answer and the right function work on the same inputs.
 
     Args:
         answer: What is to be graded.
-        right: What it should do.
-        mistakes: What people write instead: the message for each, and a function that errs so.
-        given: The input. Everybody gets a copy, so that nobody can spoil it for the others.
+        right: What it should do. It returns a tensor, a number or a list.
+        mistakes: What people write instead: functions that err so, and say in their docstring what
+            is wrong with them.
+        cases: The inputs. Everybody gets copies, so that nobody can spoil them for the others.
 
     Raises:
-        WrongAnswer: With the message of the mistake that gives the same output, or else with the
-            first thing that differs: type, shape, kind of number, or the worst entry.
+        WrongAnswer: With the docstring of the mistake that gives the same output in all cases, or
+            else with what differs in the first case that differs.
     """
-    expected = right(*copies(given))
-    found = answer(*copies(given))
-    if same(found, expected):
+    expected = [right(*copy.deepcopy(case)) for case in cases]
+    found = [answer(*copy.deepcopy(case)) for case in cases]
+    if all(map(same, found, expected)):
         return
-    for message, mistake in mistakes.items():
-        if same(found, mistake(*copies(given))):
-            raise WrongAnswer(message)
-    raise WrongAnswer(difference(found, expected))
+    for mistake in mistakes:
+        outputs = [mistake(*copy.deepcopy(case)) for case in cases]
+        if all(map(same, found, outputs)):
+            raise WrongAnswer(" ".join(inspect.getdoc(mistake).split()))
+    for case, output, wanted in zip(cases, found, expected, strict=True):
+        if not same(output, wanted):
+            raise WrongAnswer(given(case) + difference(output, wanted))
 
 
-def copies(given: tuple) -> tuple:
-    """The same input again, in memory of its own."""
-    return tuple(item.clone() if isinstance(item, Tensor) else item for item in given)
-
-
-def same(found: object, expected: Tensor) -> bool:
+def same(found: object, expected: object) -> bool:
     """Say whether two outputs agree, up to rounding; NaN in the same places counts as agreement."""
+    if isinstance(expected, list):
+        alike = isinstance(found, list | tuple) and len(found) == len(expected)
+        return alike and all(map(same, found, expected))
+    if not isinstance(expected, Tensor):
+        return is_number(found) and math.isclose(found, expected, rel_tol=1e-5, abs_tol=1e-9)
     if not isinstance(found, Tensor) or found.shape != expected.shape:
         return False
     if (found.dtype == torch.bool) != (expected.dtype == torch.bool):
@@ -54,12 +60,34 @@ def same(found: object, expected: Tensor) -> bool:
     return torch.allclose(found.double(), expected.double(), rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
-def difference(found: object, expected: Tensor) -> str:
+def is_number(found: object) -> bool:
+    """Say whether this is one number: Python's, or a tensor without axes."""
+    return isinstance(found, int | float) or (isinstance(found, Tensor) and found.ndim == 0)
+
+
+def given(case: tuple) -> str:
+    """The input in words, where it is short enough to be printed."""
+    if any(isinstance(item, Tensor) or callable(item) for item in case):
+        return ""
+    return f"Given {' and '.join(map(str, case))}: "
+
+
+def difference(found: object, expected: object) -> str:
     """What differs first between two outputs, in words."""
     if found is None:
         return "It returns nothing. Is the `return` missing?"
+    if isinstance(expected, list):
+        if not isinstance(found, list | tuple):
+            return f"It returns something of type {type(found).__name__}; it should return a list."
+        return f"It returns {list(found)}; it should return {expected}."
+    if not isinstance(expected, Tensor):
+        if not is_number(found):
+            return (
+                f"It returns something of type {type(found).__name__}; it should return one number."
+            )
+        return f"It returns {found:.4g}; it should return {expected:.4g}."
     if not isinstance(found, Tensor):
-        return f"It returns a {type(found).__name__}; it should return one tensor."
+        return f"It returns something of type {type(found).__name__}; it should return one tensor."
     if found.shape != expected.shape:
         return f"Its shape is {tuple(found.shape)}; it should be {tuple(expected.shape)}."
     if (found.dtype == torch.bool) != (expected.dtype == torch.bool):
@@ -68,7 +96,8 @@ def difference(found: object, expected: Tensor) -> str:
         return "Some of its numbers are NaN: somewhere it divides 0 by 0, or subtracts infinities."
     distance = (found.double() - expected.double()).abs()
     place = tuple(int(i) for i in torch.unravel_index(distance.argmax(), distance.shape))
+    where = f"at {list(place)} there is" if place else "there is"
     return (
-        f"The shape is right, the numbers are not: at {list(place)} there is "
+        f"The shape is right, the numbers are not: {where} "
         f"{found[place].item():.4g}, and it should be {expected[place].item():.4g}."
     )

@@ -2,13 +2,17 @@
 
 import argparse
 import ast
+import contextlib
+import ctypes
 import difflib
 import importlib
 import importlib.util
 import json
 import sys
 import textwrap
+import threading
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +20,11 @@ from exercises import WrongAnswer
 
 HERE = Path(__file__).parent
 PASSED, OPEN, WRONG = "passed", "not started", "wrong"
+PATIENCE = 10.0  # seconds for one exercise; the right answers take milliseconds
+
+
+class TooLong(BaseException):
+    """An answer does not come to an end. No `Exception`, lest the answer's own `try` catch it."""
 
 
 class Refused(Exception):
@@ -45,7 +54,7 @@ def stubs(paper: str) -> str:
     tasks = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     parts = [
         f'"""Your answers. `python -m exercises {paper}` grades them."""',
-        "import math\n\nimport torch\nfrom torch import Tensor",
+        "import math\nfrom collections.abc import Callable\n\nimport torch\nfrom torch import Tensor",
     ]
     parts += ["\n" + ast.get_source_segment(source, tasks[name]) for name in names]
     return "\n\n".join(parts) + "\n"
@@ -66,12 +75,34 @@ def load(path: Path) -> ModuleType:
 
 def told(error: BaseException, path: Path) -> str:
     """An error of the reader's code in one line, with the last line of theirs that led to it."""
+    return f"{type(error).__name__}: {error}{place(error, path)}"
+
+
+def place(error: BaseException, path: Path) -> str:
+    """The last line of the reader's file that led to an error, in brackets."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-    where = f" ({path.name}, line {lines[-1]})" if lines else ""
-    return f"{type(error).__name__}: {error}{where}"
+    return f" ({path.name}, line {lines[-1]})" if lines else ""
 
 
 # Grading ----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raise `TooLong` in the block when it has run for so long; an endless loop ends like that."""
+    thread = ctypes.c_ulong(threading.get_ident())
+
+    def stop(error: type | None = TooLong) -> None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, error and ctypes.py_object(error))
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        stop(None)  # takes back what has not been raised yet
 
 
 def grade(paper: str, answers: ModuleType, path: Path) -> dict[str, tuple[str, str]]:
@@ -81,6 +112,7 @@ def grade(paper: str, answers: ModuleType, path: Path) -> dict[str, tuple[str, s
         For each exercise `PASSED`, `OPEN` or `WRONG`, and what is wrong.
     """
     exercises = importlib.import_module(f"exercises.{paper}")
+    checks = importlib.import_module(f"exercises.checks.{paper}")
     verdicts = {}
     for name in exercises.EXERCISES:
         answer = getattr(answers, name, None)
@@ -88,11 +120,15 @@ def grade(paper: str, answers: ModuleType, path: Path) -> dict[str, tuple[str, s
             verdicts[name] = (WRONG, f"There is no function `{name}` in {path.name}.")
             continue
         try:
-            getattr(exercises, f"check_{name}")(answer)
+            with at_most(PATIENCE):
+                getattr(checks, f"check_{name}")(answer)
         except NotImplementedError:
             verdicts[name] = (OPEN, "")
         except WrongAnswer as error:
             verdicts[name] = (WRONG, str(error))
+        except TooLong as error:
+            message = f"It does not come to an end: stopped after {PATIENCE:g} seconds"
+            verdicts[name] = (WRONG, f"{message}{place(error, path)}.")
         except Exception as error:
             verdicts[name] = (WRONG, f"It stops with an error. {told(error, path)}")
         else:
@@ -100,31 +136,51 @@ def grade(paper: str, answers: ModuleType, path: Path) -> dict[str, tuple[str, s
     return verdicts
 
 
-def report(verdicts: dict[str, tuple[str, str]], paper: str) -> None:
-    """Print the verdicts, and what to do next."""
+def report(verdicts: dict[str, tuple[str, str]], before: set[str], paper: str) -> None:
+    """Print the verdicts, what has changed since the last time, and what to do next."""
     width = max(map(len, verdicts))
     marks = {PASSED: "+", OPEN: ".", WRONG: "-"}
     for name, (verdict, message) in verdicts.items():
         print(f"{marks[verdict]} {name:<{width}}  {verdict}")
         if message:
             print(textwrap.indent(textwrap.fill(message, 84), " " * (width + 4)))
-    passed = sum(verdict == PASSED for verdict, _ in verdicts.values())
-    print(f"{passed} of {len(verdicts)} passed.")
-    left = [name for name, (verdict, _) in verdicts.items() if verdict != PASSED]
-    if left:
+    passed = passes(verdicts)
+    print(f"[{'#' * len(passed):.<{len(verdicts)}}] {len(passed)} of {len(verdicts)} passed.")
+    if new := [name for name in passed if name not in before]:
+        print(textwrap.fill(f"New since the last time: {', '.join(new)}.", 88))
+    if lost := [name for name in verdicts if name in before and name not in passed]:
+        print(textwrap.fill(f"Passed the last time, but not now: {', '.join(lost)}.", 88))
+    if left := [name for name in verdicts if name not in passed]:
         print(f"Stuck? python -m exercises {paper} --hint {left[0]}")
+    else:
+        print(f"One is left, and it is open: python -m exercises {paper} --open")
 
 
-# Hints ------------------------------------------------------------------------------------------
+def passes(verdicts: dict[str, tuple[str, str]]) -> list[str]:
+    """The exercises that are passed."""
+    return [name for name, (verdict, _) in verdicts.items() if verdict == PASSED]
 
 
-def hints_seen(path: Path) -> dict[str, int]:
-    """How many hints of each exercise were shown; nothing if the file is missing or damaged."""
+# Progress and hints -----------------------------------------------------------------------------
+
+
+def remembered(folder: Path, kind: str) -> dict:
+    """What was passed (`kind` "passed") or shown ("hints") until now, by paper or exercise.
+
+    A missing or damaged file counts as nothing: the answers themselves are kept elsewhere.
+    """
     try:
-        seen = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): int(count) for name, count in seen.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}  # the worst that happens is that a hint is shown for the first time again
+        known = json.loads((folder / ".progress.json").read_text(encoding="utf-8"))[kind]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def remember(folder: Path, kind: str, known: dict) -> None:
+    """Write one kind of knowledge, and leave the other as it is."""
+    everything = {each: remembered(folder, each) for each in ("passed", "hints")} | {kind: known}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".progress.json").write_text(json.dumps(everything, indent=1) + "\n", "utf-8")
 
 
 def reveal(paper: str, name: str, folder: Path) -> None:
@@ -133,23 +189,31 @@ def reveal(paper: str, name: str, folder: Path) -> None:
     if name not in exercises.EXERCISES:
         raise unknown(f"exercise of {paper} called", name, exercises.EXERCISES)
     hints = exercises.HINTS[name]
-    state = folder / ".hints.json"
-    seen = hints_seen(state)
+    seen = remembered(folder, "hints")
     before = seen.get(f"{paper}.{name}", 0)
+    before = before if before in range(len(hints) + 1) else 0
     for number, hint in enumerate(hints[: before + 1], start=1):
         print(textwrap.fill(f"Hint {number} of {len(hints)}: {hint}", 88))
-    if before >= len(hints):
+    if before == len(hints):
         print(f"There are no more hints. The worked answer: exercises/answers/{paper}.py")
     seen[f"{paper}.{name}"] = min(before + 1, len(hints))
-    folder.mkdir(parents=True, exist_ok=True)
-    state.write_text(json.dumps(seen, indent=1) + "\n", encoding="utf-8")
+    remember(folder, "hints", seen)
+
+
+def pose(paper: str) -> None:
+    """Print the open problem, and how an answer to it may be judged."""
+    problem = importlib.import_module(f"exercises.{paper}").OPEN_PROBLEM
+    print(problem["title"], textwrap.fill(problem["text"], 88), sep="\n\n", end="\n\n")
+    for criterion, points in problem["rubric"]:
+        lines = textwrap.fill(criterion, 82, initial_indent="  ", subsequent_indent="  ")
+        print(f"{points:>2}  {lines.strip()}".replace("\n", "\n  "))
 
 
 # The command ------------------------------------------------------------------------------------
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Carry out one command; return 0 only when every exercise is passed (or a hint was shown)."""
+    """Carry out one command; return 0 when every exercise is passed (or what was asked for shown)."""
     parser = argparse.ArgumentParser(
         prog="python -m exercises",
         description="Copy a paper's exercises to my/ the first time, then grade what is there.",
@@ -157,6 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("paper", help="the paper's short name, such as transformer")
     parser.add_argument("--hint", metavar="EXERCISE", help="show one more hint each time")
+    parser.add_argument("--open", action="store_true", help="show the open problem")
     parser.add_argument("--answers", action="store_true", help="grade the worked answers instead")
     parser.add_argument(
         "--folder", type=Path, default=Path("my"), help="where your answers are (my)"
@@ -177,19 +242,25 @@ def run(options: argparse.Namespace) -> int:
     if options.hint is not None:
         reveal(paper, options.hint, options.folder)
         return 0
+    if options.open:
+        pose(paper)
+        return 0
     if options.answers:
-        answers = importlib.import_module(f"exercises.answers.{paper}")
         path = HERE / "answers" / f"{paper}.py"
+        verdicts = grade(paper, importlib.import_module(f"exercises.answers.{paper}"), path)
+        report(verdicts, set(verdicts), paper)
     else:
         path = options.folder.absolute() / f"{paper}.py"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(stubs(paper), encoding="utf-8")
             print(f"Your stubs are in {path}. Fill them in and run this again.")
-        answers = load(path)
-    verdicts = grade(paper, answers, path)
-    report(verdicts, paper)
-    return 0 if all(verdict == PASSED for verdict, _ in verdicts.values()) else 1
+        verdicts = grade(paper, load(path), path)
+        known = remembered(options.folder, "passed")
+        before = known.get(paper) if isinstance(known.get(paper), list) else []
+        report(verdicts, set(map(str, before)), paper)
+        remember(options.folder, "passed", {**known, paper: passes(verdicts)})
+    return 0 if len(passes(verdicts)) == len(verdicts) else 1
 
 
 if __name__ == "__main__":

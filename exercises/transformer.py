@@ -1,22 +1,42 @@
 r"""Exercises for "Attention Is All You Need".
 
-Three parts of the Transformer, from the gentlest to the one that most people get wrong once.
-Write your answers into `my/transformer.py`, which the first `python -m exercises transformer`
-makes, and run the same command again: it says what is right, and what is wrong with the rest.
-Letters for sizes: T queries, S keys, K features of a query or key, D features of a position, H
-heads.
+Nine parts of the Transformer, from a gentle start in plain Python to the search for the best
+translation. Write your answers into `my/transformer.py`, which the first
+`python -m exercises transformer` makes, and run the same command again: it says what is right, what
+is wrong with the rest, and what is new since the last time. Python, PyTorch and this project are all
+that it takes; `--hint attention` shows a hint, and one more each time. You may solve the exercises
+in any order: each is checked by itself. The last problem is open and has no published answer.
+
+Letters for sizes: B sentences, T queries or positions, S keys, K features of a query or key, D
+features of a position, F features inside the feed-forward network, H heads, N tokens, V words of the
+vocabulary.
 """
 
-import math
+from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
-from exercises import compare
-
-EXERCISES = ["attention", "mask", "multi_head"]  # in rising difficulty
+EXERCISES = [  # in rising difficulty
+    "look_up",
+    "attention",
+    "mask",
+    "learning_rate",
+    "positions",
+    "multi_head",
+    "encoder_layer",
+    "label_smoothing",
+    "beam_search",
+]
 
 HINTS = {
+    "look_up": [
+        "Do it in two steps: first one weight for each score, then one product of weight and value "
+        "for each pair. What must the weights sum to?",
+        "`math.exp` makes every score positive, also a negative one. Add up what it gives, and "
+        "divide each by that sum.",
+        "`raised = [math.exp(score) for score in scores]`, then add up `r / sum(raised) * value` "
+        "for each pair of `zip(raised, values)`.",
+    ],
     "attention": [
         "Start with the scores: one number for each pair of a query and a key. Which product of "
         "two matrices gives a table of T rows and S columns?",
@@ -34,6 +54,22 @@ HINTS = {
         "`causal = torch.ones(T, T, dtype=torch.bool).tril()` and "
         "`real = (tokens != padding)[:, None, :]`.",
     ],
+    "learning_rate": [
+        "Work out the two curves by hand for d_model = 1, warmup = 4 and the steps 1, 4 and 16. "
+        "Which of the two is smaller before step 4, which after it?",
+        "One of them rises in a straight line, the other falls with the square root of the step; "
+        "they meet at `step == warmup`. Python has `min`, and `x**-0.5` is one over the root.",
+        "`d_model**-0.5 * min(step**-0.5, ...)`; in the place of the dots stands the line "
+        "through zero that meets the other curve at `warmup`: `step * warmup**-1.5`.",
+    ],
+    "positions": [
+        "First the frequencies: there are D / 2 of them, one for each *pair* of features, so a sine "
+        "and the cosine beside it share one. Then the angles: a table of T rows and D / 2 columns.",
+        "`torch.arange(0, d_model, 2)` already counts 0, 2, 4 ...: it is the $2i$ of the equation. "
+        "Sines go to the even features, cosines to the odd ones: `table[:, 0::2] = ...`.",
+        "`angle = torch.arange(length)[:, None] / 10_000 ** (torch.arange(0, d_model, 2) / d_model)`, "
+        "then fill `torch.empty(length, d_model)` with `angle.sin()` and `angle.cos()`.",
+    ],
     "multi_head": [
         "Take it slowly for one head: head 0 sees features 0 to D/H - 1 of every position, of `q`, "
         "of `k` and of `v`. A loop over the heads is a fine answer.",
@@ -41,18 +77,101 @@ HINTS = {
         "axes to (H, T, K). A `view` straight to (H, T, K) has the right shape and mixes up the "
         "positions.",
         "`def heads(x): return x.unflatten(-1, (n_heads, -1)).transpose(0, 1)`. Attention as in "
-        "the first exercise, with `transpose(-2, -1)` for the keys; at the end "
+        "the second exercise, with `transpose(-2, -1)` for the keys; at the end "
         "`.transpose(0, 1).flatten(1)` undoes the cut. Each head divides by the square root of "
         "*its* width.",
     ],
+    "encoder_layer": [
+        "Write one line for each of the two sub-layers. The second starts from what the first "
+        "returned, and never looks at the old `x` again.",
+        "Each line has the same form, from the inside out: the sub-layer, the addition of its own "
+        "input, the norm of the sum. The ReLU is `.relu()`, between the two matrices.",
+        "`x = norm_1(x + attend(x))`. The second line has the same form, with `norm_2` and "
+        "`(x @ w_1 + b_1).relu() @ w_2 + b_2` as its sub-layer.",
+    ],
+    "label_smoothing": [
+        "Work with log-probabilities: `logits.log_softmax(dim=-1)` has N rows and V columns. Each "
+        "row needs two numbers from it: the one at the right token, and the mean of all.",
+        "`log_p.gather(1, target[:, None])[:, 0]` takes the right token's entry of each row. "
+        "Compute the loss of every row first, padding too, and choose the rows only then.",
+        "`loss = -(1 - epsilon) * right - epsilon * log_p.mean(dim=-1)`, then the mean of "
+        "`loss[target != padding]`.",
+    ],
+    "beam_search": [
+        "Keep a list of pairs: the tokens so far, and the sum of their log-probabilities. One step "
+        "makes a longer list of candidates out of it, sorts it, and cuts it.",
+        "A finished beginning goes into the candidates once and unchanged; any other V times, each "
+        "time one token longer. Sort by the sum divided by the penalty, best first, and keep "
+        "`beam` of *all* candidates, not of each beginning.",
+        "`candidates += [(tokens + [t], total + p) for t, p in enumerate(log_probs(tokens))]` for "
+        "a beginning that goes on. Then `sorted(candidates, key=score, reverse=True)[:beam]`, with "
+        "`n = len(tokens) - 1` in `total / ((5 + n) / 6) ** alpha`.",
+    ],
 }
+
+OPEN_PROBLEM = {
+    "title": "What does this head do?",
+    "text": (
+        "The notebook trains a translator of number words and switches its heads off, one at a "
+        "time. Some can be spared, others can't. Choose one head of a translator that you have "
+        "trained yourself, and find out what it does. A picture of its weights is where you "
+        "start, not the answer: a head may look at a word and make nothing of it. Say in one "
+        "sentence what the head is for, so exactly that somebody else could tell from it which "
+        "numbers will go wrong without it. Then try to prove yourself wrong. One page, with the "
+        "code that makes every number on it."
+    ),
+    "rubric": [
+        [
+            "The sentence about the head says which numbers will break and which won't, and was "
+            "written down before the test.",
+            2,
+        ],
+        [
+            "The test uses numbers that the translator was not trained on, counts whole translations, "
+            "and gives the count for each kind of number, not only the total.",
+            2,
+        ],
+        [
+            "There is something to compare with: another head switched off, or the same head "
+            "replaced by its mean output.",
+            2,
+        ],
+        [
+            "At least three translators from different seeds were trained, and the page says whether "
+            "each of them has such a head.",
+            2,
+        ],
+        [
+            "A rival explanation is named, with an input on which the two disagree, and it was "
+            "tried.",
+            1,
+        ],
+        ["The page says what remains unknown, and its code runs from an empty folder.", 1],
+    ],
+}
+
+
+def look_up(scores: list[float], values: list[float]) -> float:
+    r"""Look something up softly. No tensors yet: plain Python is enough.
+
+    A dictionary finds the one key that equals what you ask for. Attention is less strict: every key
+    fits more or less well, and says so by a score. Each score becomes a weight; weights are
+    positive and sum to 1. The answer is the mean of the values under these weights. This is the
+    softmax, and the heart of the Transformer.
+
+    $$w_i = \frac{e^{s_i}}{\sum_j e^{s_j}} \qquad \mathrm{answer} = \sum_i w_i v_i$$
+
+    Given two lists of numbers of the same length, return one number. `math.exp(s)` is $e^s$. With
+    scores `[0, 0]` and values `[10, 20]` the answer is 15; with scores `[9, 0]` it is nearly 10.
+    """
+    raise NotImplementedError
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     r"""Let T queries read a memory of S keys and values.
 
-    A query is compared with every key; the better they fit, the more of that key's value goes
-    into the answer. It is a dictionary look-up that mixes all entries instead of picking one.
+    The look-up of the first exercise, for many queries at once. A query is compared with every key;
+    the better they fit, the more of that key's value goes into the answer.
 
     $$\mathrm{attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d_k}}\right) V$$
 
@@ -77,6 +196,37 @@ def mask(tokens: Tensor, padding: int) -> Tensor:
     raise NotImplementedError
 
 
+def learning_rate(step: int, d_model: int, warmup: int) -> float:
+    r"""Say how far the weights may move at each step of the training.
+
+    The paper starts carefully: the rate grows in a straight line during the first `warmup` steps.
+    Then it falls with the square root of the step (Eq. 3). Plain Python is enough here too.
+
+    $$\mathrm{rate} = d_{model}^{-0.5} \cdot
+    \min\left(\mathrm{step}^{-0.5},\ \mathrm{step} \cdot \mathrm{warmup}^{-1.5}\right)$$
+
+    Given the number of the step, which is 1 for the first, the width of the model and the length of
+    the warm-up, return one number. With the paper's 512 and 4000, the peak is 0.0007.
+    """
+    raise NotImplementedError
+
+
+def positions(length: int, d_model: int) -> Tensor:
+    r"""Give every position a pattern of its own.
+
+    Attention does not know which word comes first. So each position gets a code, which is added to
+    the word's vector: sines and cosines, from fast ones in the first features to slow ones in the
+    last. Feature $2i$ holds a sine, feature $2i + 1$ beside it the cosine of the same angle.
+
+    $$PE_{pos,\,2i} = \sin\!\left(\frac{pos}{10000^{2i / d_{model}}}\right) \qquad
+    PE_{pos,\,2i+1} = \cos\!\left(\frac{pos}{10000^{2i / d_{model}}}\right)$$
+
+    Given the number of positions T, counted from 0, and an even number of features D, return the
+    table of shape (T, D).
+    """
+    raise NotImplementedError
+
+
 def multi_head(q: Tensor, k: Tensor, v: Tensor, n_heads: int) -> Tensor:
     r"""Attend several times at once, each time with a part of the features.
 
@@ -93,127 +243,73 @@ def multi_head(q: Tensor, k: Tensor, v: Tensor, n_heads: int) -> Tensor:
     raise NotImplementedError
 
 
-# Below: how the answers are checked. Reading on will not spoil the pleasure much.
+def encoder_layer(
+    x: Tensor,
+    attend: Callable[[Tensor], Tensor],
+    norm_1: Callable[[Tensor], Tensor],
+    norm_2: Callable[[Tensor], Tensor],
+    w_1: Tensor,
+    b_1: Tensor,
+    w_2: Tensor,
+    b_2: Tensor,
+) -> Tensor:
+    r"""Put the parts of an encoder layer together.
+
+    A layer has two sub-layers: first attention, in which the positions talk to each other, then a
+    feed-forward network, in which each thinks for itself. Around each of the two stands a residual
+    connection, and the norm comes last (Section 3.1 of the paper):
+
+    $$\mathrm{LayerNorm}(x + \mathrm{Sublayer}(x)) \qquad
+    \mathrm{FFN}(x) = \max(0,\ x W_1 + b_1)\, W_2 + b_2$$
+
+    Given `x` of shape (T, D), the functions `attend`, `norm_1` (for the first sub-layer) and
+    `norm_2` (for the second), which take and return (T, D), and the feed-forward network's `w_1` of
+    shape (D, F), `b_1` (F), `w_2` (F, D) and `b_2` (D), return (T, D). Dropout is left out.
+    """
+    raise NotImplementedError
 
 
-def check_attention(answer) -> None:
-    """Grade an answer to `attention`."""
-    torch.manual_seed(0)
-    q, k, v = 2 * torch.randn(3, 16), 2 * torch.randn(5, 16), torch.randn(5, 16)
+def label_smoothing(logits: Tensor, target: Tensor, epsilon: float, padding: int) -> Tensor:
+    r"""Measure how wrong the model is, and do not ask it to be certain.
 
-    def variant(scale: float = 1 / math.sqrt(16), dim: int = -1, only_weights: bool = False):
-        def mix(q, k, v):
-            weights = (q @ k.T * scale).softmax(dim)
-            return weights if only_weights else weights @ v
+    The usual loss is the negative log-probability of the right word. It is never content: it falls
+    as long as the model grows surer. Label smoothing takes a share $\epsilon$ of the target away
+    and spreads it evenly over the whole vocabulary, the right word included.
 
-        return mix
+    $$\mathrm{loss} = -\frac{1}{N} \sum_n \left[(1 - \epsilon) \log p_n(y_n)
+    + \frac{\epsilon}{V} \sum_v \log p_n(v)\right]$$
 
-    mistakes = {
-        "The scores are not scaled. Dot products grow with the number of features, and the softmax "
-        "then gives nearly everything to one key: divide by the square root of K.": variant(1.0),
-        "The scores are multiplied by the square root of K; they must be divided by it.": variant(
-            math.sqrt(16)
-        ),
-        "The scores are divided by K; it should be its square root. The scores are sums of K "
-        "products, and the spread of such a sum grows like the square root.": variant(1 / 16),
-        "The softmax runs over the wrong axis: here the queries compete for each key. Each query "
-        "must share out a weight of 1 among the keys, along the last axis.": variant(dim=0),
-        "There is no softmax: the scores themselves mix the values. Weights must be positive and "
-        "sum to 1 for each query.": lambda q, k, v: q @ k.T / math.sqrt(16) @ v,
-        "These are the weights. One step is missing: mix the values with them.": variant(
-            only_weights=True
-        ),
-    }
-    compare(answer, variant(), mistakes, q, k, v)
-    fixed = {"It divides by 4 whatever K is: take K from the shape of `q`.": variant(1 / 4)}
-    compare(answer, variant(1 / 2), fixed, q[:, :4], k[:4, :4], v[:4, :4])
+    Given `logits` of shape (N, V), scores before the softmax, `target` of shape (N), the numbers of
+    the right words, $\epsilon$ and the padding token, return one number as a tensor without axes.
+    Rows whose target is padding count nowhere, not in the $N$ either.
+    """
+    raise NotImplementedError
 
 
-def check_mask(answer) -> None:
-    """Grade an answer to `mask`."""
-    padding = 7
-    tokens = torch.tensor([[3, 1, 4, 1, 5], [9, 2, 6, 7, 7], [7, 8, 2, 8, 7]])
+def beam_search(
+    log_probs: Callable[[list[int]], list[float]],
+    start: int,
+    end: int,
+    beam: int,
+    alpha: float,
+    max_length: int,
+) -> list[int]:
+    r"""Find a likely sentence by following several beginnings at once.
 
-    def variant(causal=lambda query, key: key <= query, hide: str = "keys"):
-        def table(tokens, padding):
-            number = torch.arange(tokens.shape[1])
-            allowed = causal(number[:, None], number[None, :]).expand(len(tokens), -1, -1)
-            real = tokens != padding
-            if hide == "keys":
-                return allowed & real[:, None, :]
-            if hide == "queries":
-                return allowed & real[:, :, None]
-            return allowed.clone()
+    `log_probs(tokens)` asks the model: from the list of all tokens so far, `start` first, to a list
+    with one log-probability for every token that could come next. Whoever takes the likeliest each
+    time (greedy) may end where nothing good follows. So keep up to `beam` beginnings. In each step,
+    every beginning is followed by every token; a beginning that has ended stays as it is, and is
+    still one of the candidates. Of all candidates, the `beam` with the best scores are kept.
 
-        return table
+    $$\mathrm{score}(y) = \frac{\log p(y)}{lp(y)} \qquad
+    lp(y) = \left(\frac{5 + |y|}{6}\right)^{\alpha}$$
 
-    mistakes = {
-        "The mask is inverted: it is True where a position must not look.": (
-            lambda tokens, padding: ~variant()(tokens, padding)
-        ),
-        "It lets every position see itself and the future, and hides the past. The triangle is on "
-        "the wrong side: rows are queries, columns are keys.": variant(
-            lambda query, key: key >= query
-        ),
-        "A position does not see itself. Position t predicts the word after it, so word t is "
-        "known: s = t is allowed.": variant(lambda query, key: key < query),
-        "Each position sees one word too many: position t sees t + 1, the very word that it should "
-        "predict. In training the loss would look excellent.": variant(
-            lambda query, key: key <= query + 1
-        ),
-        "Padding is still visible: only the future is hidden.": variant(hide="nothing"),
-        "The future is still visible: only padding is hidden.": variant(
-            lambda query, key: (key >= 0) & (query >= 0)
-        ),
-        "Padding is hidden along the wrong axis: the rows of padded queries are empty, but other "
-        "queries still see padded keys. Put the new axis before the keys.": variant(hide="queries"),
-    }
-    compare(answer, variant(), mistakes, tokens, padding)
-    compare(answer, variant(), {}, tokens[:, :4] - padding, 0)
+    Here $\log p(y)$ is the sum of the log-probabilities of what was written, and $|y|$ the number
+    of tokens written, `end` included and `start` not. The penalty $lp$ is needed because each
+    further token makes the sum smaller, so that without it short sentences would win.
 
-
-def check_multi_head(answer) -> None:
-    """Grade an answer to `multi_head`."""
-    torch.manual_seed(0)
-    q, k, v = 2 * torch.randn(6, 12), 2 * torch.randn(4, 12), torch.randn(4, 12)
-
-    def cut(x, n_heads):  # T D -> H T K
-        return x.unflatten(-1, (n_heads, -1)).transpose(0, 1)
-
-    def view(x, n_heads):
-        return x.reshape(n_heads, len(x), -1)
-
-    def interleaved(x, n_heads):
-        return x.unflatten(-1, (-1, n_heads)).permute(2, 0, 1)
-
-    def join(x):  # H T K -> T D
-        return x.transpose(0, 1).flatten(1)
-
-    def variant(cut=cut, join=join, whole_width: bool = False, heads: int | None = None):
-        def mix(q, k, v, n_heads):
-            n_heads = heads or n_heads
-            qs, ks, vs = cut(q, n_heads), cut(k, n_heads), cut(v, n_heads)
-            width = q.shape[-1] if whole_width else qs.shape[-1]
-            weights = (qs @ ks.transpose(-2, -1) / math.sqrt(width)).softmax(dim=-1)
-            return join(weights @ vs)
-
-        return mix
-
-    mistakes = {
-        "The cut into heads mixes up the positions. A `view` to (H, T, K) takes the numbers in the "
-        "order in which they lie in memory, position after position: cut the last axis first, "
-        "then swap axes.": variant(view, lambda x: x.reshape(x.shape[1], -1)),
-        "The cut into heads is wrong, though joining them is right: a `view` straight to (H, T, K) "
-        "mixes up the positions.": variant(view),
-        "The heads are right, but they are joined wrongly: put the axis of the heads beside their "
-        "features (T, H, K) before flattening.": variant(join=lambda x: x.reshape(x.shape[1], -1)),
-        "The heads take turns: feature j went to head j mod H. Head 0 should own the first K "
-        "features, head 1 the next K, and so on.": variant(interleaved),
-        "The scores are divided by the square root of D. Each head sums over its own K = D / H "
-        "features only, so divide by the square root of K.": variant(whole_width=True),
-        "This is attention with one head over all features: `n_heads` makes no difference.": (
-            variant(heads=1)
-        ),
-    }
-    compare(answer, variant(), mistakes, q, k, v, 3)
-    compare(answer, variant(), {}, q, k, v, 4)
+    Begin with `[start]`. Stop when all that were kept have ended, and after `max_length` steps at
+    the latest. Return the tokens of the best, without `start`; with `end`, if it has ended.
+    """
+    raise NotImplementedError

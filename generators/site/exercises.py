@@ -1,4 +1,7 @@
-"""A paper's exercises as a page: tasks from the docstrings of the stubs, hints and worked answers folded."""
+"""A paper's exercises as a page: tasks from the docstrings of the stubs, hints and worked answers folded.
+
+The open problem comes last, with its rubric and without an answer.
+"""
 
 import ast
 import textwrap
@@ -108,6 +111,19 @@ def _parts(paper: Paper, source: str, known: dict[str, tuple[str, str]]) -> Iter
             yield _folded(
                 "A worked answer", "\n\n".join(part for part in (words, _fenced(code)) if part)
             )
+    if problem := _constant(ast.parse(source), "OPEN_PROBLEM"):
+        yield f"## An open problem: {problem['title']} {{ #open-problem }}"
+        yield problem["text"]
+        yield "There is no published answer. This is how an answer can be judged:"
+        yield _rubric(problem["rubric"])
+
+
+def _rubric(criteria: list[tuple[str, int]]) -> str:
+    """Criteria with their points, and the sum."""
+    rows = [*criteria, ("All together", sum(points for _, points in criteria))]
+    return "| Criterion | Points |\n| --- | ---: |\n" + "\n".join(
+        f"| {criterion} | {points} |" for criterion, points in rows
+    )
 
 
 def _fenced(code: str) -> str:
