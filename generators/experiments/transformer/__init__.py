@@ -12,6 +12,7 @@ from generators.experiments.transformer import (
     components,
     exact,
     heads_off,
+    multi30k,
     short,
     translator,
 )
@@ -27,6 +28,7 @@ EXPERIMENTS = {
     **components.EXPERIMENTS,
     **bugs.EXPERIMENTS,
     **exact.EXPERIMENTS,
+    **multi30k.EXPERIMENTS,
 }
 
 # The paper's claims first, then those of later papers (S), our own (O), what people say (P).
@@ -39,6 +41,7 @@ CLAIMS = sorted(
         *components.CLAIMS,
         *bugs.CLAIMS,
         *exact.CLAIMS,
+        *multi30k.CLAIMS,
     ],
     key=lambda claim: ("ASOP".index(claim.id[0]), int(claim.id[1:].rstrip("x")), claim.id),
 )
