@@ -6,10 +6,14 @@ How an answer is found wrong, and how a wrong answer is told apart from another,
 import copy
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Sequence
 
-import torch
-from torch import Tensor
+with warnings.catch_warnings():
+    # PyTorch does without NumPy, as the exercises do, but complains when it is imported.
+    warnings.filterwarnings("ignore", "Failed to initialize NumPy")
+    import torch
+    from torch import Tensor
 
 
 class WrongAnswer(Exception):

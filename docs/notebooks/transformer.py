@@ -15,8 +15,9 @@
 #
 # We build the attention of "Attention Is All You Need" (Vaswani et al., 2017) in seven small steps,
 # look at each, and end with a translator of number words that we train on the spot: from
-# *three hundred and forty-five* to *dreihundertfünfundvierzig*. You need some Python and an idea of
-# what a matrix product is.
+# *three hundred and forty-five* to *dreihundertfünfundvierzig*. Then we switch off its heads, one at
+# a time, to see what each of them is good for. You need some Python and an idea of what a matrix
+# product is; the whole notebook runs in less than a minute on one core.
 
 # %%
 import sys
@@ -34,6 +35,7 @@ if "google.colab" in sys.modules:
 import math
 import os
 import re
+from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
 import torch
@@ -115,6 +117,10 @@ print(f"answer: {(weights @ values).item():.1f}")
 # A sentence asks many questions at once. Stack the queries as rows of $Q$, the keys as rows of $K$
 # and the values as rows of $V$; then $QK^\top$ holds the score of each query for each key, and the
 # softmax goes along each row.
+#
+# Where do they come from? From the words themselves: each word is a vector of features, and three
+# matrices make of it what it looks for, what it can be found by, and what it hands over. Nobody
+# writes these matrices; they are what training finds. Here they are random.
 
 
 # %%
@@ -124,8 +130,9 @@ def first_attention(q, k, v):
     return weights @ v, weights
 
 
-q, k, v = torch.randn(3, 8), torch.randn(5, 8), torch.randn(5, 8)
-mixed, weights = first_attention(q, k, v)
+asking, asked = torch.randn(3, 8), torch.randn(5, 8)  # 3 words that ask 5 others, 8 features each
+w_q, w_k, w_v = torch.randn(3, 8, 8) / math.sqrt(8)
+mixed, weights = first_attention(asking @ w_q, asked @ w_k, asked @ w_v)
 print("mixed", tuple(mixed.shape), " weights", tuple(weights.shape))
 print("each row of weights sums to", [round(total, 4) for total in weights.sum(dim=-1).tolist()])
 
@@ -253,7 +260,8 @@ plt.show()
 # The Transformer stacks these parts. An encoder reads the English words, each looking at all
 # others. A decoder writes the German ones: it looks at what it has written (with the causal mask)
 # and, by a second attention, at the English words. Between attentions, every position passes a
-# small network of its own.
+# small network of its own. No part replaces what came in: each adds its answer to it, and a norm
+# keeps the sum at the same size.
 #
 # The task: number words up to 999. German says units before tens, *ein-und-zwanzig*, so it will not
 # do to go from left to right. A German number is one long word; we cut it into its parts.
@@ -337,6 +345,15 @@ for n, words in list(zip(held_out, found, strict=True))[:6]:
 print(f"\nright to the last letter: {sum(right)} of {len(right)} numbers that it has never seen")
 
 # %% [markdown]
+# And the others? Nine tenths of the numbers below 1,000 have three digits, so the translator has seen
+# few short ones.
+
+# %%
+for n, words, fine in zip(held_out, found, right, strict=True):
+    if not fine:
+        print(f"{n:>4}  {' '.join(pairs[n][0]):<32}  {''.join(words)}")
+
+# %% [markdown]
 # ## Where does it look?
 #
 # When the decoder writes a German word, its second attention gives every English word a weight. We
@@ -345,21 +362,23 @@ print(f"\nright to the last letter: {sum(right)} of {len(right)} numbers that it
 
 
 # %% alt="Heat map of cross-attention while the German number 345 is written from the English one, mean over the heads."
-def looks(n):
-    """The weights of the decoder's look at the source, for the right translation of n."""
+def looks(module, n):
+    """Where the heads of one attention look while n is translated: heads, queries, keys."""
     heard = []
-    module = model.decoder[-1].cross_attention
-    handle = module.register_forward_hook(lambda _module, _inputs, output: heard.append(output[1]))
+    handle = module.register_forward_hook(
+        lambda module, inputs, output: heard.append(module.weights(*inputs))
+    )
     source, target = pairs[n]
     with torch.no_grad():
         model(batch([source]), batch([["<start>", *target]]))
     handle.remove()
-    return heard[0][0]  # heads, German words, English words
+    return heard[0][0]
 
 
 source, target = pairs[345]
+cross = model.decoder[-1].cross_attention
 figure, axes = plt.subplots(figsize=(3.8, 3.2))
-show_weights(axes, looks(345).mean(dim=0), [*target, "<end>"], source, "")
+show_weights(axes, looks(cross, 345).mean(dim=0), [*target, "<end>"], source, "")
 plt.show()
 
 # %% [markdown]
@@ -368,10 +387,96 @@ plt.show()
 # weight says where a head looked, not what it did with what it saw; and the encoder has already
 # mixed the words before the decoder looks at them.
 #
+# ## What is a head good for?
+#
+# To find out, switch it off: its part of the answer becomes zero, everything else stays. The
+# translator has three attentions with four heads each. Guess before you look: how many of the twelve
+# can it do without, one at a time?
+
+
+# %% alt="Numbers translated right with one head switched off, for twelve heads in three attentions, beside a line for all heads on."
+@contextmanager
+def without(module, head):
+    """Let one head say nothing: inside the block, its columns of the output matrix are zero."""
+    columns = module.output.weight.data.unflatten(1, (module.n_heads, -1))[:, head]
+    kept = columns.clone()
+    columns.zero_()
+    try:
+        yield
+    finally:
+        columns.copy_(kept)
+
+
+attentions = {
+    "English looks at English": model.encoder[-1].self_attention,
+    "German looks at German": model.decoder[-1].self_attention,
+    "German looks at English": cross,
+}
+left = {}
+for name, module in attentions.items():
+    for head in range(module.n_heads):
+        with without(module, head):
+            written = translate([pairs[n][0] for n in held_out])
+        left[name, head] = sum(
+            words == pairs[n][1] for n, words in zip(held_out, written, strict=True)
+        )
+
+figure, axes = plt.subplots(figsize=(4.4, 3.4))
+places = [5.5 * (number // 4) + number % 4 for number in range(len(left))]
+axes.barh(places, list(left.values()), color=BLUE)
+axes.axvline(sum(right), color=RUST, linestyle="--")
+for name, place in zip(attentions, (0, 5.5, 11), strict=True):
+    axes.text(0, place - 0.55, name, va="bottom")
+axes.set_yticks(places, [str(head + 1) for _, head in left])
+axes.set_ylim(14.7, -1.6)
+axes.set_xlabel(f"right without this head, of {len(held_out)} (line: all heads on)")
+axes.set_ylabel("head switched off")
+plt.show()
+
+# %% [markdown]
+# Some heads can be spared, be it that others do the same, be it that they do nothing; one head off at
+# a time can't tell. Without others, much goes wrong. Train again with another seed, and it may be
+# other heads. This is what the translator writes without the one that it misses most:
+
+# %%
+name, head = min(left, key=left.get)
+with without(attentions[name], head):
+    written = translate([pairs[n][0] for n in held_out])
+print(f"without head {head + 1} of the four by which {name}:")
+broken = [
+    (n, words)
+    for n, words, fine in zip(held_out, written, right, strict=True)
+    if fine and words != pairs[n][1]
+]
+for n, words in broken[:8]:
+    print(f"{n:>4}  {' '.join(words)}")
+
+# %% [markdown]
+# What has gone wrong: is a word missing, in the wrong place, written twice? From that you learn what
+# the head was for. Its map tells you less. Here it is, beside that of the head in the same attention
+# that is missed least. Would you have known which is which?
+
+# %% alt="Two heat maps for the number 345: the head that the translator misses most, and the one of the same attention that it misses least."
+kinds = {
+    "English looks at English": (source, source),
+    "German looks at German": ([*target, "<end>"], ["<start>", *target]),
+    "German looks at English": ([*target, "<end>"], source),
+}
+spare = max(range(4), key=lambda other: left[name, other])
+figure, pair_of_axes = plt.subplots(1, 2, figsize=(5.6, 2.8), sharey=True)
+for axes, number, title in zip(
+    pair_of_axes, (head, spare), ("missed most", "missed least"), strict=True
+):
+    show_weights(axes, looks(attentions[name], 345)[number], *kinds[name], title)
+plt.show()
+
+# %% [markdown]
 # ## Go on
 #
 # - Set `n_heads=1`, or take out the positions with `model.positions.zero_()` before training. What
 #   is lost, and in which numbers?
-# - Replace `causal` in the model by a mask that hides nothing. The loss becomes excellent. And the
-#   translations?
-# - Write attention, masks and heads yourself: the exercises of this project tell you what is wrong.
+# - Let the decoder see the future: `import implementations.transformer as t` and
+#   `t.causal = lambda length, device=None: torch.ones(1, 1, length, length, dtype=torch.bool)`, then
+#   train again. The loss becomes excellent. And the translations?
+# - Write all this yourself, from the look-up to the search for the best translation: the exercises of
+#   this project tell you what is wrong. Their last problem is open: find out what one head does.
