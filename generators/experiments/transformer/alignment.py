@@ -232,7 +232,7 @@ CLAIMS = [
     Claim(
         id="P1",
         text="Each head learns a different relation.",
-        where="said of multi-head attention; the paper says that many heads do",
+        where="said of multi-head attention; from Section 4, where heads clearly learn different tasks",
         experiment="transformer.alignment",
         did="For every two heads of a layer, counted the words for which both look hardest at the same source token; "
         "the number is the closest pair's share.",

@@ -73,8 +73,8 @@ def pairs(data: Corpus, numbers: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 
 @torch.no_grad()
-def exact(model: Transformer, batches: list[tuple[Tensor, Tensor]]) -> float:
-    """Share of translations that greedy decoding gets right to the last letter.
+def answered(model: Transformer, batches: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """1.0 where greedy decoding would be right to the last letter: direction, number.
 
     One pass is enough: greedy writes the right answer exactly if each token is the likeliest after the right ones.
     """
@@ -83,7 +83,7 @@ def exact(model: Transformer, batches: list[tuple[Tensor, Tensor]]) -> float:
         best = model(source, target[:, :-1]).argmax(dim=-1)
         wanted = target[:, 1:]
         hits.append(((best == wanted) | (wanted == PADDING)).all(dim=1))
-    return torch.cat(hits).double().mean().item()
+    return torch.stack(hits).double()
 
 
 @torch.no_grad()
@@ -177,7 +177,7 @@ def heads_off(
     data = corpus(limit, merges)
     model = trained_translator(translator, data, **sizes)
     batches = pairs(data, data.tested[::every])
-    whole = exact(model, batches)
+    whole = answered(model, batches).mean().item()
     lost = {}
     for kind, modules in attentions(model).items():
         table = []
@@ -185,7 +185,7 @@ def heads_off(
             row = []
             for head in range(module.n_heads):
                 with switched_off(module, head):
-                    row.append(whole - exact(model, batches))
+                    row.append(whole - answered(model, batches).mean().item())
             table.append(row)
         lost[kind] = table
     sharp = sharpness(model, batches)
@@ -273,7 +273,7 @@ CLAIMS = [
     Claim(
         id="P5",
         text="Attention shows what is important.",
-        where="said of attention maps; Jain and Wallace (2019) argue against it",
+        where="said of attention maps since Bahdanau et al. 2015, Section 3.1; Jain and Wallace (2019) disagree",
         experiment="transformer.heads_off",
         did="Switched off each head and compared what was lost with the sharpness of its map; hid each source word "
         "from the writer and compared what that cost with the weight. The number is the share of words whose "

@@ -164,7 +164,7 @@ SMALL_SIZES: dict[str, Any] = dict(d_model=16, n_heads=2, d_ff=32, n_layers=1)
 STAGES = {
     "translator": Stage(
         make=make_translator,
-        settings={**TASK, **SIZES, **dict(batch=64, steps=2500, lr=4e-3, warmup=200, looks=8)},
+        settings={**TASK, **SIZES, **dict(batch=96, steps=1600, lr=4e-3, warmup=150, looks=8)},
         smoke={**SMALL_TASK, **SMALL_SIZES, **dict(batch=8, steps=16, warmup=4, looks=2)},
     ),
 }
