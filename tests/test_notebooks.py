@@ -119,3 +119,13 @@ def test_it_has_one_title(path):
     cells = [cell.source for cell in jupytext.read(path).cells if cell.cell_type == "markdown"]
     lines = "\n".join(cells).splitlines()
     assert sum(line.startswith("# ") for line in lines) == 1
+
+
+def test_the_page_offers_the_notebook_and_opens_it_on_colab():
+    from generators.site.notebooks import offer
+
+    page = offer("<h1>T</h1><p>x</p>", "notebooks/t/t.ipynb", "https://github.com/me/papers/")
+    assert 'href="site:notebooks/t/t.ipynb" download' in page
+    assert "https://colab.research.google.com/github/me/papers/blob/notebooks/t.ipynb" in page
+    elsewhere = offer("<h1>T</h1>", "notebooks/t/t.ipynb", "https://example.org/papers")
+    assert "colab" not in elsewhere

@@ -178,7 +178,8 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     page.meta["title"] = f"Notebook: {page.title}"
     page.meta["description"] = notebooks.description(html)
     stem = Path(address).stem
-    return tex.mark_dollars(notebooks.offer(html, f"notebooks/{stem}/{stem}.ipynb"))
+    html = notebooks.offer(html, f"notebooks/{stem}/{stem}.ipynb", build.repo)
+    return tex.mark_dollars(html)
 
 
 def _mark_titles(heading: AnchorLink) -> None:

@@ -198,6 +198,8 @@ def _plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
+_GITHUB = "https://github.com/"
+_COLAB = "https://colab.research.google.com/github/"
 _INSTALL = """# Where this project is not installed yet, as on Colab:
 import importlib.util
 
@@ -282,11 +284,14 @@ def slim(page: str) -> str:
     return re.sub(r"\n\s*\n+", "\n", page)
 
 
-def offer(page: str, address: str) -> str:
-    """Below the title, the notebook itself to take away."""
+def offer(page: str, address: str, repo: str) -> str:
+    """Below the title, the notebook itself: to take away, or to open on Colab from the branch that publishing fills."""
     name = address.rpartition("/")[2]
-    words = f'<p class="get"><a href="site:{address}" download>{name}</a> with all outputs, for Jupyter or Colab</p>'
-    return _TITLE.sub(lambda end: end[1] + words, page, count=1)
+    words = f'<a href="site:{address}" download>{name}</a> with all outputs'
+    if repo.startswith(_GITHUB):
+        opens = f"{_COLAB}{repo.removeprefix(_GITHUB).strip('/')}/blob/notebooks/{name}"
+        words = f'<a href="{opens}">Open in Colab</a> {words}'
+    return _TITLE.sub(lambda end: f'{end[1]}<p class="get">{words}</p>', page, count=1)
 
 
 def description(page: str) -> str:
