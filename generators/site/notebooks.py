@@ -285,7 +285,7 @@ def slim(page: str) -> str:
 
 
 def offer(page: str, address: str, repo: str) -> str:
-    """Below the title, the notebook itself: to take away, or to open on Colab from the branch that publishing fills."""
+    """Below the title, the notebook: to take away, or to open on Colab from the branch that publishing fills."""
     name = address.rpartition("/")[2]
     words = f'<a href="site:{address}" download>{name}</a> with all outputs'
     if repo.startswith(_GITHUB):
