@@ -38,6 +38,7 @@ def rooms(stem: str) -> dict[str, Path]:
         "notebook": ROOT / "docs" / "notebooks" / f"{stem}.py",
         "exercises": ROOT / "exercises" / f"{stem}.py",
         "answers": ROOT / "exercises" / "answers" / f"{stem}.py",
+        "checks": ROOT / "exercises" / "checks" / f"{stem}.py",
     }
 
 
@@ -131,7 +132,7 @@ def _experiments_lack(path: Path, stem: str) -> Iterator[str]:
 
 
 def _whole_lacks(paper: Paper, files: dict[str, Path]) -> Iterator[str]:
-    for room in ("figures", "post", "notebook", "exercises", "answers"):
+    for room in ("figures", "post", "notebook", "exercises", "answers", "checks"):
         # Figures may outgrow one file, as experiments do.
         package = files[room].with_suffix("") / "__init__.py"
         if not (files[room].exists() or (room == "figures" and package.exists())):

@@ -23,7 +23,7 @@ class Line:
 SHEET: dict[str, tuple[Line, ...]] = {
     "Correctness": (
         Line(
-            "Largest difference to PyTorch’s own layers, same weights, forward and gradients",
+            "Largest difference to trusted implementations, same weights, forward and gradients",
             "house.parity.worst",
             "sci",
             "",
