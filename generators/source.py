@@ -70,19 +70,20 @@ def _definitions(node: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.AST
 def alt_text(key: str) -> str:
     """What a figure shows, in words: the first line of its function's docstring."""
     stem, _, name = key.partition(".")
-    file = ROOT / "generators" / "figures" / f"{stem}.py"
-    functions = _figures(file)
+    folder = ROOT / "generators" / "figures"
+    files = [folder / f"{stem}.py", *sorted((folder / stem).glob("*.py"))]  # a module or a package
+    functions = {found: said for file in files for found, said in _figures(file).items()}
     if name not in functions:
         known = [
-            f"{path.stem}.{found}"
-            for path in sorted(file.parent.glob("[!_]*.py"))
+            f"{path.relative_to(folder).parts[0].removesuffix('.py')}.{found}"
+            for path in sorted(folder.rglob("[!_]*.py"))
             for found in _figures(path)
         ]
         raise UnknownName("figure", key, known)
     line = functions[name].partition("\n")[0]
     if not line or set('[]"') & set(line):
         raise ValueError(
-            f'the docstring of {name} in {file.relative_to(ROOT)} has to start with alt text, without [ ] or "'
+            f'the docstring of {name} in generators/figures has to start with alt text, without [ ] or "'
         )
     return line
 

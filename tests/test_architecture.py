@@ -25,7 +25,17 @@ MACHINERY = {
     "settle",
     "rebuild",
 }
-DRAWING = {"palette", "svg", "lettering", "formats", "source", "figure", "prose", "ledger"}
+DRAWING = {
+    "palette",
+    "svg",
+    "lettering",
+    "formats",
+    "source",
+    "figure",
+    "charts",
+    "prose",
+    "ledger",
+}
 SHARED = MACHINERY | DRAWING  # generators/*.py: these never know a paper
 STEMS = [paper.stem for paper in papers()]
 STUDIES = {path.stem for path in (ROOT / "generators" / "experiments").glob("*.py")} - {
@@ -71,7 +81,8 @@ def offences(file: str, text: str) -> list[str]:
             older = second in STEMS and _year(second) <= _year(stem) and second != stem
             allowed = {
                 "implementations": older,
-                "generators": file.startswith("generators/experiments/"),
+                "generators": file.startswith("generators/experiments/")
+                or (file.startswith("generators/bench/") and stem in STEMS),
                 "docs": True,
                 "exercises": True,
             }.get(room, True)
@@ -98,9 +109,13 @@ def _may_import_generators(file: str, second: str, parts: list[str]) -> bool:
     if file.startswith("generators/experiments/"):
         return second in MACHINERY or parts[1:2] == ["experiments"]
     if file.startswith("generators/figures/"):
-        return second in DRAWING | {"record", "files"}
+        return second in DRAWING | {"record", "files"} or parts[1:2] == ["figures"]
     if file.startswith("generators/site/"):
         return second in SHARED - {"schedule", "settle", "training", "data"} | {"site"}
+    if file.startswith("generators/bench/"):
+        if Path(file).stem in STEMS:
+            return second in {"bench", "record", "files", "experiment"} and len(parts) < 4
+        return second in SHARED or (second == "bench" and parts[2] not in STEMS)
     if file == "generators/__main__.py":
         return second in SHARED or second in ("figure", "prose")
     if file.startswith("generators/"):
@@ -143,6 +158,12 @@ def test_it_imports_only_what_its_room_may(path):
         ("generators/training.py", "from implementations.transformer import Transformer"),
         ("generators/training.py", "from generators.experiments.transformer import TASK"),
         ("generators/experiments/gpt2.py", "from generators.site.pages import build"),
+        ("generators/bench/__init__.py", "from implementations.transformer import greedy"),
+        ("generators/bench/__init__.py", "from generators.bench import transformer"),
+        ("generators/bench/__init__.py", "from generators.bench.transformer import GOALS"),
+        ("generators/bench/transformer.py", "from generators.bench.gpt2 import GOALS"),
+        ("generators/bench/transformer.py", "from generators.experiments import transformer"),
+        ("generators/training.py", "from generators.bench import sample"),
         ("generators/figures/transformer.py", "import torch"),
         ("generators/figures/transformer.py", "from implementations.transformer import attention"),
         ("generators/site/pages.py", "from generators.experiments.transformer import CLAIMS"),
@@ -207,6 +228,7 @@ def test_no_file_stands_in_a_room_without_being_a_paper_or_a_study():
         "implementations",
         "generators/experiments",
         "generators/figures",
+        "generators/bench",
         "exercises",
         "docs/notebooks",
     ):

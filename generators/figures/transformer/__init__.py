@@ -1,0 +1,5 @@
+"""Figures of "Attention Is All You Need": each takes the record that it is named after."""
+
+from generators.figures.transformer import model, translation
+
+FIGURES = {**model.FIGURES, **translation.FIGURES}

@@ -1,0 +1,83 @@
+"""The translator of numbers: what it learns, where it looks, and what its heads are for."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from generators.charts import canvas, quiet, small_map, words
+from generators.figure import (
+    SMALL,
+    STRONG,
+    WIDTH,
+    grouped,
+    heatmap,
+    lettered,
+    line,
+    new_figure,
+    text_width,
+)
+from generators.record import Record, Summary
+
+
+def translation(record: Record) -> Figure:
+    """Exact matches on numbers that the model has never seen, in per cent, against updates; a curve and its band."""
+    steps = record.runs[0]["curve"]["step"]
+    shares = [record[f"curve.accuracy.{index}"] for index in range(len(steps))]
+    percent = [Summary(tuple(100 * value for value in share.values)) for share in shares]
+    figure, axes = new_figure(250, right=22, x="updates", y="exact match on unseen numbers, %")
+    axes.set(xlim=(0, steps[-1]), ylim=(0, 100), yticks=[0, 25, 50, 75, 100])
+    axes.locator_params(axis="x", nbins=4)
+    axes.xaxis.set_major_formatter(grouped)
+    line(axes, steps, percent, within=(0, 100))
+    return figure
+
+
+def alignment(record: Record) -> Figure:
+    """Heat map of cross-attention: which parts of a German number the model looks at for each English word."""
+    example = record.runs[0]["examples"][0]
+    weights = np.mean(example["weights"][-1], axis=0)  # last layer, mean of heads: target, source
+    written, read = ([text.strip() for text in example[side]] for side in ("target", "source"))
+    return heatmap(written, read, weights, sides=("writes", "while it reads"))
+
+
+def alignment_heads(record: Record) -> Figure:
+    """Cross-attention of every head while one number is translated, with dots where the true counterparts stand."""
+    run = record.runs[0]
+    example = run["examples"][0]
+    written, read = ([text.strip() for text in example[side]] for side in ("target", "source"))
+    layers = example["weights"]
+    left = 14 + max(text_width(word, size=SMALL) for word in written)
+    pitch = (WIDTH - left - 12) / len(layers[0])
+    cell = (pitch - 8) / len(read), 15.0
+    head = 16 + 0.71 * max(text_width(word, size=SMALL) for word in read)
+    block = cell[1] * len(written) + 44
+    figure, axes = canvas(round(head + block * len(layers) + 4))
+    best = max(max(heads) for heads in run["agreement_by_head"])
+    for layer, heads in enumerate(layers):
+        top = head + block * layer
+        for row, word in enumerate(written):
+            quiet(axes, (left - 8, top + cell[1] * (row + 0.5)), word, ha="right")
+        quiet(axes, (left - 8, top + cell[1] * len(written) + 12), f"layer {layer + 1}", ha="right")
+        for number, weights in enumerate(heads):
+            x, share = left + pitch * number, run["agreement_by_head"][layer][number]
+            small_map(axes, (x, top), cell, weights, example["true"])
+            place = x + cell[0] * len(read) / 2, top + cell[1] * len(written) + 12
+            words(
+                axes,
+                place,
+                lettered(share, "pct0"),
+                ha="center",
+                weight=STRONG if share == best else 400,
+            )
+            if layer == 0:
+                for column, word in enumerate(read):
+                    spot = x + cell[0] * (column + 0.5) - 3, top - 5
+                    style = {"rotation": 45, "rotation_mode": "anchor", "va": "baseline"}
+                    quiet(axes, spot, word, **style)
+    return figure
+
+
+FIGURES = {
+    "translation": translation,
+    "alignment": alignment,
+    "alignment_heads": alignment_heads,
+}
