@@ -155,6 +155,15 @@ def new(session: nox.Session) -> None:
     python(session, "-m", "generators", "new", *session.posargs)
 
 
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Time a paper beside its peers, in an environment of their own: -- [PAPER] [--rounds N]."""
+    session.install("--no-compile", "-r", "requirements-bench.txt")
+    # labml 0.5 has lost a function that labml-nn calls; and of what they ask for, torchvision is of no use here.
+    session.install("--no-deps", "labml-nn==0.5.1", "labml==0.4.168")
+    session.run("python", "-m", "generators.bench", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
 @shared
 def rebuild(session: nox.Session) -> None:
     """Do what a stranger does, in a fresh clone of HEAD, and record the minutes."""
