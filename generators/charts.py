@@ -1,15 +1,16 @@
-"""Drawing by hand, in pixels: boxes, arrows, small maps and panels, for figures that are no plain curve or bars."""
+"""Drawing by hand, in pixels: boxes, arrows, clocks and heat maps, for figures that are no plain curves or bars."""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon, Rectangle, Wedge
 
-from generators.figure import SMALL, WIDTH, new_figure, on_step, step
-from generators.palette import colour
+from generators.figure import SMALL, STRONG, TEXT, WIDTH, new_figure, text_width
+from generators.palette import SEQUENTIAL, colour
 
 Point = tuple[float, float]
 
@@ -24,7 +25,7 @@ def canvas(height: int) -> tuple[Figure, Axes]:
 
 def words(axes: Axes, place: Point, text: str, role: str = "ink", **style: Any) -> None:
     """Text on its middle line at a place; `role` is its colour."""
-    style = {"va": "center_baseline", "color": colour(role), **style}
+    style = {"va": "center", "color": colour(role), **style}
     axes.text(*place, text, **style)
 
 
@@ -46,12 +47,26 @@ def box(
     """A rectangle from its upper left corner; `strength` thins the fill alone."""
     if fill:
         axes.add_patch(
-            Rectangle(corner, width, height, facecolor=colour(fill), alpha=strength, linewidth=0)
+            Rectangle(
+                corner,
+                width,
+                height,
+                facecolor=colour(fill),
+                alpha=strength,
+                linewidth=0,
+                clip_on=False,
+            )
         )
     if edge:
         axes.add_patch(
             Rectangle(
-                corner, width, height, fill=False, edgecolor=colour(edge), linewidth=thickness
+                corner,
+                width,
+                height,
+                fill=False,
+                edgecolor=colour(edge),
+                linewidth=thickness,
+                clip_on=False,
             )
         )
 
@@ -60,7 +75,7 @@ def arrow(
     axes: Axes, points: Sequence[Point], role: str = "dim", width: float = 1.2, head: bool = True
 ) -> None:
     """A line through these corners, with a head at its end or without."""
-    axes.plot(*zip(*points, strict=True), color=colour(role), linewidth=width)
+    axes.plot(*zip(*points, strict=True), color=colour(role), linewidth=width, clip_on=False)
     if head:
         (x, y), (x0, y0) = points[-1], points[-2]
         long, wide = 4 + width, 2.4 + 0.6 * width
@@ -79,6 +94,114 @@ def plus(axes: Axes, middle: Point, radius: float = 6, role: str = "ink") -> Non
     x, y = middle
     for ends in (((x - 3, x + 3), (y, y)), ((x, x), (y - 3, y + 3))):
         axes.plot(*ends, color=colour(role), linewidth=1.2)
+
+
+# Clocks ---------------------------------------------------------------------------------------------------------
+
+
+def clocks(
+    axes: Axes, middles: Sequence[Point], radius: float, angles: Sequence[float], turn: float
+) -> None:
+    """Dials whose hands stand at these angles from noon, clockwise; tinted: the turn that led there."""
+    face = {"markersize": 2 * radius, "markeredgewidth": 1.2, "markerfacecolor": "none"}
+    axes.plot(
+        *zip(*middles, strict=True), "o", linestyle="", markeredgecolor=colour("mute"), **face
+    )
+    for (x, y), angle in zip(middles, angles, strict=True):
+        if angle:
+            ends = (math.degrees(part) - 90 for part in (angle - turn, angle))
+            wedge = Wedge((x, y), radius - 1, *ends, facecolor=colour("c1"), alpha=0.2, linewidth=0)
+            axes.add_patch(wedge)
+        tip = x + radius * math.sin(angle), y - radius * math.cos(angle)
+        axes.plot([x, tip[0]], [y, tip[1]], color=colour("c1"), linewidth=2.2)
+
+
+# Heat maps ------------------------------------------------------------------------------------------------------
+
+
+def step(weight: float) -> int:
+    """Which of the ten sequential colours a weight gets: even in its square root, so that small ones show."""
+    return min(len(SEQUENTIAL) - 1, math.floor(10 * math.sqrt(max(0.0, weight))))
+
+
+def on_step(number: int) -> str:
+    """The role in which text is readable on a sequential colour."""
+    return "ink" if number < 5 else "glow" if number == 5 else "paper"
+
+
+def heatmap(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    weights: Sequence[Sequence[float]],
+    sides: tuple[str, str] = ("", ""),
+    label: str = "weight, %",
+) -> Figure:
+    """Weights as coloured rectangles: percentages from 10 on, and a box around the largest of each row.
+
+    `sides` says what the rows and what the columns are.
+    """
+    array = np.asarray(weights, dtype=float)
+    if array.shape != (len(rows), len(columns)):
+        raise ValueError(f"{array.shape} weights for {len(rows)} rows and {len(columns)} columns")
+    left = 16 + max(text_width(name) for name in [*rows, sides[0]])
+    cell = min(80.0, (WIDTH - left - 8) / len(columns))
+    tall = min(cell, 36.0)
+    widest = max(text_width(name) for name in columns)
+    slanted = widest > cell - 4
+    top = (round(20 + 0.71 * widest) if slanted else 26) + (20 if sides[1] else 0)
+    grid, legend = tall * len(rows), 44
+    figure, axes = canvas(round(top + grid + legend))
+    left += (WIDTH - left - 8 - cell * len(columns)) / 2
+    quiet(axes, (left - 10, top - 8), sides[0], ha="right", va="baseline")
+    quiet(axes, (left + cell * len(columns) / 2, 14), sides[1], ha="center", va="baseline")
+    for column, name in enumerate(columns):
+        middle = left + cell * (column + 0.5)
+        if slanted:
+            slant(axes, (middle - 4, top - 8), name, "ink", TEXT)
+        else:
+            words(axes, (middle, top - 8), name, ha="center", va="baseline")
+    for row, name in enumerate(rows):
+        words(axes, (left - 10, top + tall * (row + 0.5)), name, ha="right")
+        for column, weight in enumerate(array[row]):
+            corner = (left + cell * column, top + tall * row)
+            _cell(axes, corner, cell, tall, weight, boxed=column == int(array[row].argmax()))
+    _scale(axes, left, top + grid + 16, label)
+    return figure
+
+
+def slant(axes: Axes, place: Point, text: str, role: str = "dim", size: float = SMALL) -> None:
+    """The name of a narrow column, rising to the right from a place."""
+    style = {"rotation": 45, "rotation_mode": "anchor", "va": "baseline", "ha": "left"}
+    words(axes, place, text, role, size=size, **style)
+
+
+def _cell(
+    axes: Axes, corner: Point, width: float, height: float, weight: float, boxed: bool
+) -> None:
+    x, y = corner
+    number = step(weight)
+    box(axes, (x + 0.75, y + 0.75), width - 1.5, height - 1.5, f"s{number}")
+    if boxed:
+        box(axes, (x + 1.4, y + 1.4), width - 2.8, height - 2.8, edge="ink", thickness=1.6)
+    if weight >= 0.095:  # what rounds to ten or more
+        words(
+            axes,
+            (x + width / 2, y + height / 2),
+            f"{100 * weight:.0f}",
+            on_step(number),
+            ha="center",
+            weight=STRONG if boxed else 400,
+        )
+
+
+def _scale(axes: Axes, x: float, y: float, label: str) -> None:
+    """The ten colours in a row, with the weights where the first, the sixth and the last end."""
+    quiet(axes, (x, y + 5), label)
+    start = x + text_width(label, size=SMALL) + 12
+    for number in range(len(SEQUENTIAL)):
+        box(axes, (start + 13 * number, y), 13, 10, f"s{number}")
+    for number in (0, 5, len(SEQUENTIAL)):
+        quiet(axes, (start + 13 * number, y + 22), f"{number**2}", ha="center", va="baseline")
 
 
 def small_map(
@@ -105,20 +228,3 @@ def small_map(
             color=colour(on_step(step(weights[row][column]))),
             markeredgewidth=0,
         )
-
-
-def clocks(
-    axes: Axes, middles: Sequence[Point], radius: float, angles: Sequence[float], turn: float
-) -> None:
-    """Dials whose hands stand at these angles from noon, clockwise; tinted: the turn that led there."""
-    face = {"markersize": 2 * radius, "markeredgewidth": 1.2, "markerfacecolor": "none"}
-    axes.plot(
-        *zip(*middles, strict=True), "o", linestyle="", markeredgecolor=colour("mute"), **face
-    )
-    for (x, y), angle in zip(middles, angles, strict=True):
-        if angle:
-            ends = (math.degrees(part) - 90 for part in (angle - turn, angle))
-            wedge = Wedge((x, y), radius - 1, *ends, facecolor=colour("c1"), alpha=0.2, linewidth=0)
-            axes.add_patch(wedge)
-        tip = x + radius * math.sin(angle), y - radius * math.cos(angle)
-        axes.plot([x, tip[0]], [y, tip[1]], color=colour("c1"), linewidth=2.2)

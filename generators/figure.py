@@ -9,14 +9,13 @@ import importlib
 import io
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib import font_manager, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 
 from generators.experiment import units
@@ -24,7 +23,7 @@ from generators.files import ROOT
 from generators.formats import NARROW, shown
 from generators.ledger import settle, settle_ledger
 from generators.lettering import FAMILY, lettering
-from generators.palette import SEQUENTIAL, colour
+from generators.palette import colour
 from generators.record import RESULTS, Record, Summary, records
 from generators.svg import NotAllowed, slim
 
@@ -63,6 +62,7 @@ STYLE = {
     "ytick.labelsize": SMALL,
     "xtick.major.width": 0.8,
     "ytick.major.pad": 7,
+    "ytick.alignment": "center",
     "xtick.minor.size": 0,
     "ytick.major.size": 0,
     "ytick.minor.size": 0,
@@ -115,9 +115,10 @@ def line(
 ) -> None:
     """A curve in the category's colour, dash and marker; of summaries: their means, in a band of 95 % intervals.
 
-    The band ends at the limits `within` which the quantity itself stays.
+    The band ends at the limits `within` which the quantity itself stays. Category 0 is what is only there to be
+    compared with: a thin dim line without markers.
     """
-    tone = colour(f"c{category}")
+    tone = colour(f"c{category}" if category else "edge")
     middle = [float(point.mean) if isinstance(point, Summary) else float(point) for point in y]
     if isinstance(y[0], Summary):
         ends = np.clip([[point.low for point in y], [point.high for point in y]], *within)
@@ -126,10 +127,10 @@ def line(
         x,
         middle,
         color=tone,
-        linewidth=width,
-        dashes=DASHES[category - 1],
+        linewidth=width if category else 1.6,
+        dashes=DASHES[category - 1] if category else (),
         dash_capstyle="butt",
-        marker=MARKERS[category - 1],
+        marker=MARKERS[category - 1] if category else "",
         markersize=7,
         markeredgewidth=1.2,
         markeredgecolor=colour("paper"),
@@ -153,7 +154,7 @@ def end_labels(axes: Axes, gap: float = 15) -> None:
             textcoords="offset points",
             color=curves[index].get_color(),
             weight=STRONG,
-            va="center_baseline",
+            va="center",
             annotation_clip=False,
         )
 
@@ -178,9 +179,13 @@ def bars(
     values: Sequence[Summary],
     label: Callable[[float], str],
     x: str,
-    subject: int = 0,
+    subjects: Collection[int] = (0,),
+    within: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[Figure, Axes]:
-    """Horizontal bars with 95 % intervals, their values in one column; the subject in colour, the others muted."""
+    """Horizontal bars with 95 % intervals, their values in one column; the subjects in colour, the others muted.
+
+    Intervals end at the limits `within` which the quantity itself stays.
+    """
     left = 14 + max(text_width(name) for name in names)
     right = 16 + max(text_width(label(value.mean), STRONG) for value in values)
     figure, axes = new_figure(64 + 32 * len(names), left=left, right=right, top=10, bottom=46, x=x)
@@ -192,13 +197,14 @@ def bars(
     axes.tick_params(axis="y", labelsize=TEXT, labelcolor=colour("ink"))
     axes.set_ylim(len(names) - 0.5, -0.5)
     for row, value in enumerate(values):
-        tone = colour("c1" if row == subject else "mute")
+        tone = colour("c1" if row in subjects else "mute")
         axes.barh(row, value.mean, height=0.6, color=tone, clip_on=False)
         if value.n > 1:
+            low, high = np.clip([value.low, value.high], *within)
             axes.errorbar(
                 value.mean,
                 row,
-                xerr=value.half_width,
+                xerr=[[value.mean - low], [high - value.mean]],
                 color=colour("ink"),
                 linewidth=1.6,
                 capsize=3.5,
@@ -212,8 +218,8 @@ def bars(
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
             ha="right",
-            va="center_baseline",
-            weight=STRONG if row == subject else 400,
+            va="center",
+            weight=STRONG if row in subjects else 400,
         )
     return figure, axes
 
@@ -230,6 +236,11 @@ def text_width(text: str, weight: int = 400, size: float = TEXT) -> int:
     )
 
 
+def percent(share: Summary) -> Summary:
+    """A share of 1 as one of 100."""
+    return Summary(tuple(100 * value for value in share.values))
+
+
 def lettered(number: float, form: str) -> str:
     """A number as prose writes it, in spaces that the font has."""
     return shown(number, form).replace(NARROW, "\u2009")
@@ -238,124 +249,6 @@ def lettered(number: float, form: str) -> str:
 def grouped(value: float, place: int | None = None) -> str:
     """A tick's label with thin spaces between thousands."""
     return lettered(value, "int")
-
-
-# Heat maps ------------------------------------------------------------------------------------------------------
-
-
-def step(weight: float) -> int:
-    """Which of the ten sequential colours a weight gets: even in its square root, so that small ones show."""
-    return min(len(SEQUENTIAL) - 1, math.floor(10 * math.sqrt(max(0.0, weight))))
-
-
-def on_step(number: int) -> str:
-    """The role in which text is readable on a sequential colour."""
-    return "ink" if number < 5 else "glow" if number == 5 else "paper"
-
-
-def heatmap(
-    rows: Sequence[str],
-    columns: Sequence[str],
-    weights: Sequence[Sequence[float]],
-    sides: tuple[str, str] = ("", ""),
-    label: str = "weight, %",
-) -> Figure:
-    """Weights as coloured rectangles: percentages from 10 on, and a box around the largest of each row.
-
-    `sides` says what the rows and what the columns are.
-    """
-    array = np.asarray(weights, dtype=float)
-    if array.shape != (len(rows), len(columns)):
-        raise ValueError(f"{array.shape} weights for {len(rows)} rows and {len(columns)} columns")
-    left = 16 + max(text_width(name) for name in [*rows, sides[0]])
-    cell = min(80.0, (WIDTH - left - 8) / len(columns))
-    tall = min(cell, 36.0)
-    widest = max(text_width(name) for name in columns)
-    slanted = widest > cell - 4
-    top = (round(20 + 0.71 * widest) if slanted else 26) + (20 if sides[1] else 0)
-    grid, legend = tall * len(rows), 44
-    height = round(top + grid + legend)
-    figure, axes = new_figure(height, left=0, right=0, top=0, bottom=0)
-    axes.set(xlim=(0, WIDTH), ylim=(height, 0))
-    axes.axis("off")
-    left += (WIDTH - left - 8 - cell * len(columns)) / 2
-    quiet = {"color": colour("dim"), "size": SMALL}
-    axes.text(left - 10, top - 8, sides[0], ha="right", **quiet)
-    axes.text(left + cell * len(columns) / 2, 14, sides[1], ha="center", **quiet)
-    for column, name in enumerate(columns):
-        middle = left + cell * (column + 0.5)
-        place = (
-            {"rotation": 45, "ha": "left", "rotation_mode": "anchor"}
-            if slanted
-            else {"ha": "center"}
-        )
-        axes.text(middle - (4 if slanted else 0), top - 8, name, **place)
-    for row, name in enumerate(rows):
-        axes.text(left - 10, top + tall * (row + 0.5), name, ha="right", va="center_baseline")
-        for column, weight in enumerate(array[row]):
-            corner = (left + cell * column, top + tall * row)
-            _cell(axes, corner, cell, tall, weight, boxed=column == int(array[row].argmax()))
-    _scale(axes, left, top + grid + 16, label)
-    return figure
-
-
-def _cell(
-    axes: Axes, corner: tuple[float, float], width: float, height: float, weight: float, boxed: bool
-) -> None:
-    x, y = corner
-    number = step(weight)
-    axes.add_patch(
-        Rectangle(
-            (x + 0.75, y + 0.75),
-            width - 1.5,
-            height - 1.5,
-            facecolor=colour(f"s{number}"),
-            linewidth=0,
-            clip_on=False,
-        )
-    )
-    if boxed:
-        box = Rectangle(
-            (x + 1.4, y + 1.4),
-            width - 2.8,
-            height - 2.8,
-            fill=False,
-            edgecolor=colour("ink"),
-            linewidth=1.6,
-            clip_on=False,
-        )
-        axes.add_patch(box)
-    if weight >= 0.095:  # what rounds to ten or more
-        style = {"color": colour(on_step(number)), "weight": STRONG if boxed else 400}
-        axes.text(
-            x + width / 2,
-            y + height / 2,
-            f"{100 * weight:.0f}",
-            ha="center",
-            va="center_baseline",
-            **style,
-        )
-
-
-def _scale(axes: Axes, x: float, y: float, label: str) -> None:
-    """The ten colours in a row, with the weights where the first, the sixth and the last end."""
-    style = {"color": colour("dim"), "size": SMALL}
-    axes.text(x, y + 5, label, va="center_baseline", **style)
-    start = x + text_width(label, size=SMALL) + 12
-    for number in range(len(SEQUENTIAL)):
-        axes.add_patch(
-            Rectangle(
-                (start + 13 * number, y),
-                13,
-                10,
-                facecolor=colour(f"s{number}"),
-                linewidth=0,
-                clip_on=False,
-            )
-        )
-        if number in (0, 5):
-            axes.text(start + 13 * number, y + 22, f"{number**2}", ha="center", **style)
-    axes.text(start + 13 * len(SEQUENTIAL), y + 22, "100", ha="center", **style)
 
 
 # Files ----------------------------------------------------------------------------------------------------------

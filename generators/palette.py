@@ -14,6 +14,7 @@ INKS = {
     "dim": ("#555a63", "#a5a9b1"),  # ticks, names of axes
     "rule": ("#dcdbd5", "#33373e"),  # grid lines
     "mute": ("#c3c6cb", "#4b515b"),  # bars that are only there to be compared with
+    "edge": ("#858a92", "#777d87"),  # and lines
     "glow": (
         "#16181c",
         "#ffffff",

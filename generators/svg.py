@@ -40,7 +40,7 @@ def slim(text: str) -> str:
 
 def _refuse_rasters(root: Element) -> None:
     if root.find(f".//{{{NAMESPACE}}}image") is not None:
-        raise NotAllowed("a figure holds a raster image; draw rectangles instead (figure.heatmap)")
+        raise NotAllowed("a figure holds a raster image; draw rectangles instead (charts.heatmap)")
 
 
 def _drop(root: Element, tag: str) -> None:

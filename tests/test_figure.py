@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from generators import figure, ledger, lettering, palette, record
+from generators import charts, figure, ledger, lettering, palette, record
 from generators.experiment import Claim, Rule
 from generators.figures import transformer as figures
 from generators.files import ROOT, Damaged, read_sealed, write_sealed
@@ -68,7 +68,7 @@ def test_text_in_these_colours_is_readable_on_paper(role, scheme):
 @pytest.mark.parametrize("step", range(10))
 def test_a_number_is_readable_on_every_step_of_a_heat_map(step, scheme):
     which = SCHEMES[scheme]
-    text, cell = palette.ROLES[figure.on_step(step)][which], palette.ROLES[f"s{step}"][which]
+    text, cell = palette.ROLES[charts.on_step(step)][which], palette.ROLES[f"s{step}"][which]
     assert contrast(text, cell) >= 4.5
 
 
@@ -98,7 +98,7 @@ def test_heat_map_steps_get_evenly_stronger():
 
 
 def test_steps_follow_the_square_root_of_the_weight():
-    assert [figure.step(weight) for weight in (0, 0.009, 0.011, 0.24, 0.26, 0.99, 1)] == [
+    assert [charts.step(weight) for weight in (0, 0.009, 0.011, 0.24, 0.26, 0.99, 1)] == [
         0,
         0,
         1,
@@ -126,7 +126,7 @@ def curves():
 
 
 def cells():
-    return figure.heatmap(
+    return charts.heatmap(
         ["two", "one"], ["ein", "und", "zwei"], [[0.02, 0.08, 0.9], [0.7, 0.3, 0]]
     )
 
@@ -206,7 +206,7 @@ def test_a_figure_wider_than_a_phone_is_refused():
 
 def test_weights_that_do_not_fit_their_labels_are_refused():
     with pytest.raises(ValueError, match="2 columns"):
-        figure.heatmap(["a"], ["b", "c"], [[1, 2, 3]])
+        charts.heatmap(["a"], ["b", "c"], [[1, 2, 3]])
 
 
 def test_semibold_letters_are_not_the_plain_ones():
@@ -267,7 +267,7 @@ def a_curve(known):
 
 def a_map(known):
     run = known.runs[0]
-    return figure.heatmap(run["target"], ["ein", "und", "zwei"], run["weights"])
+    return charts.heatmap(run["target"], ["ein", "und", "zwei"], run["weights"])
 
 
 @pytest.fixture

@@ -3,31 +3,31 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from generators.charts import canvas, quiet, small_map, words
+from generators.charts import canvas, heatmap, quiet, slant, small_map, words
 from generators.figure import (
     SMALL,
     STRONG,
     WIDTH,
+    end_labels,
     grouped,
-    heatmap,
     lettered,
     line,
     new_figure,
+    percent,
     text_width,
 )
-from generators.record import Record, Summary
+from generators.record import Record
 
 
 def translation(record: Record) -> Figure:
     """Exact matches on numbers that the model has never seen, in per cent, against updates; a curve and its band."""
     steps = record.runs[0]["curve"]["step"]
-    shares = [record[f"curve.accuracy.{index}"] for index in range(len(steps))]
-    percent = [Summary(tuple(100 * value for value in share.values)) for share in shares]
+    shares = [percent(record[f"curve.accuracy.{index}"]) for index in range(len(steps))]
     figure, axes = new_figure(250, right=22, x="updates", y="exact match on unseen numbers, %")
     axes.set(xlim=(0, steps[-1]), ylim=(0, 100), yticks=[0, 25, 50, 75, 100])
     axes.locator_params(axis="x", nbins=4)
     axes.xaxis.set_major_formatter(grouped)
-    line(axes, steps, percent, within=(0, 100))
+    line(axes, steps, shares, within=(0, 100))
     return figure
 
 
@@ -71,8 +71,21 @@ def alignment_heads(record: Record) -> Figure:
             if layer == 0:
                 for column, word in enumerate(read):
                     spot = x + cell[0] * (column + 0.5) - 3, top - 5
-                    style = {"rotation": 45, "rotation_mode": "anchor", "va": "baseline"}
-                    quiet(axes, spot, word, **style)
+                    slant(axes, spot, word)
+    return figure
+
+
+def short_numbers(record: Record) -> Figure:
+    """Exact matches against the length of the answer, long to short, before and after more practice of two kinds."""
+    arms = {"evenly": "all lengths alike", "as_before": "more of the same", "before": "before"}
+    lengths = sorted(map(int, record.runs[0]["by_length"]["before"]), reverse=True)
+    figure, axes = new_figure(270, right=122, x="tokens of the answer", y="exact match, %")
+    axes.set(xlim=(lengths[0] - 1, lengths[-1] - 1), ylim=(0, 100), yticks=[0, 25, 50, 75, 100])
+    axes.set_xticks([length - 1 for length in lengths])  # the end is no token of the number
+    for category, (arm, name) in enumerate(arms.items(), start=1):
+        shares = [percent(record[f"by_length.{arm}.{length}"]) for length in lengths]
+        line(axes, [length - 1 for length in lengths], shares, category, name, within=(0, 100))
+    end_labels(axes)
     return figure
 
 
@@ -80,4 +93,5 @@ FIGURES = {
     "translation": translation,
     "alignment": alignment,
     "alignment_heads": alignment_heads,
+    "short_numbers": short_numbers,
 }
