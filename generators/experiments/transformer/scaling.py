@@ -212,7 +212,7 @@ def keeps_the_softmax_alive(record: Record) -> str:
 CLAIMS = [
     Claim(
         id="A1",
-        text="Without the division by the root of d_k, products of wide vectors leave the softmax hardly any gradient.",
+        text="Without the division by the root of d_k, wide vectors leave the softmax hardly any gradient.",
         where="Section 3.2.1",
         experiment="transformer.scaling",
         did="Random vectors of width 4 to 512 against 32 keys, then German to English with one head of width 128. "
