@@ -13,6 +13,7 @@ from generators.experiments.transformer import (
     exact,
     heads_off,
     multi30k,
+    scaling,
     short,
     translator,
 )
@@ -25,6 +26,7 @@ EXPERIMENTS = {
     **alignment.EXPERIMENTS,
     **heads_off.EXPERIMENTS,
     **short.EXPERIMENTS,
+    **scaling.EXPERIMENTS,
     **components.EXPERIMENTS,
     **bugs.EXPERIMENTS,
     **exact.EXPERIMENTS,
@@ -38,6 +40,7 @@ CLAIMS = sorted(
         *alignment.CLAIMS,
         *heads_off.CLAIMS,
         *short.CLAIMS,
+        *scaling.CLAIMS,
         *components.CLAIMS,
         *bugs.CLAIMS,
         *exact.CLAIMS,
