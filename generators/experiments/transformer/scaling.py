@@ -149,7 +149,7 @@ EXPERIMENTS = {
             steps=250,
             warmup=50,
             points=25,
-            lr=dict(scaled=2e-3, unscaled=1e-3),
+            lr=dict(scaled=1e-3, unscaled=2e-3),
             d_model=128,
             n_heads=1,
             d_ff=128,
