@@ -1,5 +1,7 @@
 """The protocol of the benchmarks, on contestants whose times are known. No real time is asserted anywhere."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -7,6 +9,8 @@ from generators import bench
 from generators.bench import OURS, SETTINGS, Contestant, Goal, Ready, Sample
 from generators.experiment import stale
 from generators.record import Record
+from implementations import transformer
+from implementations.transformer import causal
 
 
 class Clock:
@@ -169,12 +173,12 @@ def test_a_paper_without_benchmark_is_refused_with_the_nearest_name():
 @pytest.fixture
 def small():
     """Settings that take a second."""
-    from generators.bench import transformer
+    from generators.bench import transformer as module
 
     sizes = {"positions": 32, "vocab_size": 40, "d_model": 16, "n_heads": 2, "d_ff": 32}
     rest = {"n_layers": 1, "lengths": [8], "source": 6, "written": 5, "checked_steps": 3}
     before = torch.get_float32_matmul_precision()
-    yield transformer, transformer.SETTINGS_OF_RUN | sizes | rest
+    yield module, module.SETTINGS_OF_RUN | sizes | rest
     torch.set_float32_matmul_precision(before)
 
 
@@ -226,26 +230,22 @@ def test_batches_are_padded_at_the_end_and_never_empty(small):
     assert (source != module.PADDING).int().diff(dim=1).max() <= 0
 
 
-def test_all_models_say_the_same_when_their_masks_hold(small):
-    """Padding changes nothing for anybody: otherwise they would not do the same work."""
+def test_a_contestant_whose_masks_leak_is_refused(small, monkeypatch):
     module, settings = small
     config = module.config_of(8, settings)
     source, target = module.padded_batch(8, 4, settings["vocab_size"])
-    row = int((source != module.PADDING).sum(dim=1).argmin())
-    seen = int((source[row] != module.PADDING).sum())
-    assert seen < 8
-    for name, forms in module.models(config).items():
-        for form, make in forms.items():
-            try:
-                model = (
-                    make()
-                )  # in training mode: without dropout it is the same, and torch takes no other path
-            except ImportError:
-                continue  # a peer that the shared environment lacks
-            with torch.no_grad():
-                batch = model(source, target[:, :-1])[row, :seen]
-                alone = model(source[row : row + 1, :seen], target[row : row + 1, :seen])[0]
-            assert (batch - alone).abs().max() < 1e-4, (name, form)
+    assert (source == module.PADDING).any()
+
+    def reads_padding():
+        model = module.Transformer(config)
+        model.config = dataclasses.replace(config, padding=config.vocab_size - 1)
+        return model
+
+    with pytest.raises(ValueError, match="what its masks should hide"):
+        module.trained(reads_padding, source, target, lr=1e-3)
+    monkeypatch.setattr(transformer, "causal", lambda n, device=None: causal(n, device) | True)
+    with pytest.raises(ValueError, match="what its masks should hide"):
+        module.trained(lambda: module.Transformer(config), source, target, lr=1e-3)
 
 
 def test_the_work_of_a_step_counts_every_weight_once(small):

@@ -27,7 +27,13 @@ from generators.bench import (
     table,
     versions,
 )
-from implementations.transformer import Transformer, TransformerConfig, greedy, positions
+from implementations.transformer import (
+    Transformer,
+    TransformerConfig,
+    causal,
+    greedy,
+    positions,
+)
 
 QUESTION = (
     "How fast is our Transformer beside the libraries that people use, and what is the limit?"
@@ -232,15 +238,13 @@ class Labml(nn.Module):
             models.Generator(config.vocab_size, config.d_model),
         )
         self.model.generator.projection.weight = embed.linear.weight
-        hidden = torch.ones(config.context, config.context, 1, dtype=torch.bool).tril(0).squeeze(-1)
-        self.register_buffer("visible", hidden)
+        self.register_buffer("visible", causal(config.context)[0, 0, :, :, None])  # T S 1
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Logits."""
         length = target.shape[1]
         seen = (source != PADDING).T[None]  # 1 S B
-        causal = self.visible[:length, :length, None]
-        x = self.model(source.T, target.T, seen, causal)
+        x = self.model(source.T, target.T, seen, self.visible[:length, :length])
         return self.model.generator(x).transpose(0, 1)
 
 
@@ -294,10 +298,23 @@ def trainer(model: nn.Module, source: Tensor, target: Tensor, lr: float) -> Call
     return step
 
 
+def leaks(model: nn.Module, source: Tensor, target: Tensor) -> bool:
+    """Whether padding, or target tokens to come, change a model's first outputs: then its masks are not right."""
+    row = int((source != PADDING).sum(dim=1).argmin())
+    source, target = source[row : row + 1], target[row : row + 1, :-1]
+    seen = int((source != PADDING).sum())
+    with torch.no_grad():
+        whole = model(source, target)[:, : seen // 2]
+        alone = model(source[:, :seen], target[:, : seen // 2])
+    return bool((whole - alone).abs().max() > 1e-3 * alone.abs().max())
+
+
 def trained(make: Callable[[], nn.Module], source: Tensor, target: Tensor, lr: float) -> Ready:
-    """Build a model and make sure that it trains: gradients for all its weights, and a loss that falls."""
+    """Build a model and make sure that it trains: right masks, gradients for all its weights, a loss that falls."""
     torch.manual_seed(0)
     model = make().train()
+    if leaks(model, source, target):
+        raise ValueError("its outputs depend on what its masks should hide")
     step = trainer(model, source, target, lr)
     first = step()
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
