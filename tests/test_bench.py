@@ -112,6 +112,8 @@ def test_the_table_says_who_was_fastest_and_who_was_not_there(clock):
         "ratio_q1": 1.0,
         "ratio_q3": 1.0,
     }
+    assert found["fast_mode"]["against_our_default"]["ratio"] == 2.0
+    assert found["fast_mode"]["against_default_peer"]["ratio"] == 1.9
     assert found["best_against_best"] == {
         "our_setting": "fast",
         "peer": "quick",

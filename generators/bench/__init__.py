@@ -182,6 +182,11 @@ def compete(
                 f"{key}_fastest": value
                 for key, value in ratio(rivals[fastest], times[OURS, setting]).items()
             }
+            if setting == "default":
+                found["fast_mode"] = {
+                    "against_our_default": ratio(times[OURS, "default"], times[OURS, "fast"]),
+                    "against_default_peer": ratio(rivals[fastest], times[OURS, "fast"]),
+                }
     samples = [one for taken in times.values() for one in taken]
     return found | {
         "best_against_best": best_against_best(times),
