@@ -15,8 +15,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib import font_manager, rcParams
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from generators.experiment import units
 from generators.files import ROOT
@@ -91,17 +94,27 @@ def new_figure(
     """One pair of axes with these margins; the y-axis's name lies above its upper end."""
     _house_style()
     figure = Figure(figsize=(WIDTH / 72, height / 72))
-    box = (
-        left / WIDTH,
-        bottom / height,
-        (WIDTH - left - right) / WIDTH,
-        (height - top - bottom) / height,
-    )
+    return figure, panel(figure, top, height - top - bottom, left, right, x, y)
+
+
+def panel(
+    figure: Figure,
+    top: float,
+    tall: float,
+    left: float = 42,
+    right: float = 96,
+    x: str = "",
+    y: str = "",
+) -> Axes:
+    """Axes that begin `top` pixels below the figure's upper edge; several may stand one above the other."""
+    height = 72 * figure.get_figheight()
+    box = (left / WIDTH, 1 - (top + tall) / height, (WIDTH - left - right) / WIDTH, tall / height)
     axes = figure.add_axes(box)
     axes.grid(axis="y")
     axes.set_xlabel(x)
-    figure.text(2 / WIDTH, 1 - (top - 16) / height, y, color=colour("dim"), size=SMALL, va="bottom")
-    return figure, axes
+    place = 2 / WIDTH, 1 - (top - 16) / height
+    figure.text(*place, y, color=colour("dim"), size=SMALL, va="bottom")
+    return axes
 
 
 def line(
@@ -142,6 +155,10 @@ def line(
 
 def end_labels(axes: Axes, gap: float = 15) -> None:
     """Write each curve's label at its end, spread until none touches another; set the axes' limits before."""
+
+    def thin(curve: Line2D) -> bool:
+        return curve.get_color() == colour("edge")
+
     curves = [curve for curve in axes.get_lines() if not curve.get_label().startswith("_")]
     ends = [axes.transData.transform(curve.get_xydata()[-1]) for curve in curves]
     order = sorted(range(len(curves)), key=lambda index: ends[index][1])
@@ -152,11 +169,20 @@ def end_labels(axes: Axes, gap: float = 15) -> None:
             curves[index].get_xydata()[-1],
             (8, height - ends[index][1]),
             textcoords="offset points",
-            color=curves[index].get_color(),
-            weight=STRONG,
+            color=colour("dim") if thin(curves[index]) else curves[index].get_color(),
+            weight=400 if thin(curves[index]) else STRONG,
             va="center",
             annotation_clip=False,
         )
+
+
+def logarithmic(axis: Axis, ticks: Sequence[float] = ()) -> None:
+    """Plain numbers along a logarithmic axis: at these ticks, or at 1, 3, 10 ...; at 1, 2, 5 ... over a short one."""
+    low, high = sorted(axis.get_view_interval())
+    steps = (1, 3) if high / low > 10**1.3 else (1, 2, 5)
+    axis.set_major_locator(FixedLocator(ticks) if len(ticks) else LogLocator(subs=steps))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, place: grouped(value) if value >= 1000 else f"{value:g}")
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:

@@ -1,5 +1,12 @@
 """Figures of "Attention Is All You Need": each takes the record that it is named after."""
 
-from generators.figures.transformer import broken, model, translation
+from generators.figures.transformer import attention, broken, learning, model, speed, translation
 
-FIGURES = {**model.FIGURES, **translation.FIGURES, **broken.FIGURES}
+FIGURES = {
+    **model.FIGURES,
+    **translation.FIGURES,
+    **attention.FIGURES,
+    **broken.FIGURES,
+    **learning.FIGURES,
+    **speed.FIGURES,
+}

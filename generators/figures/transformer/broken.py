@@ -1,9 +1,11 @@
 """What is taken out of the model or broken in it, and what is lost."""
 
+import math
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from generators.charts import box, canvas, quiet, words
+from generators.charts import arrow, box, canvas, quiet, words
 from generators.figure import MARKERS, STRONG, WIDTH, bars, lettered, new_figure, percent
 from generators.palette import colour
 from generators.record import Record
@@ -54,9 +56,8 @@ def components(record: Record) -> Figure:
 
 def bugs(record: Record) -> Figure:
     """Nine bugs, each with its training loss over that of the right model and with its exact matches."""
-    run = record.runs[0]
-    known = [*TRAINED, *USED]
-    figure, axes = canvas(44 + 27 * (len(known) + 1) + 2 * 26)
+    known = record.runs[0]["lost"]
+    figure, axes = canvas(46 + 27 * (len(known) + 1) + 2 * 26)
     quiet(axes, (SPARK, 12), "training loss")
     quiet(axes, (WIDTH - 2, 12), "exact match, %", ha="right")
     _row(axes, record, 38, "right", "the right model")
@@ -67,50 +68,47 @@ def bugs(record: Record) -> Figure:
     ):
         y += 32
         quiet(axes, (2, y), title)
-        axes.plot([2, WIDTH - 2], [y - 15, y - 15], color=colour("rule"), linewidth=0.8)
-        for bug in (name for name in group if name in run["lost"]):
+        arrow(axes, [(2, y - 15), (WIDTH - 2, y - 15)], "rule", 0.8, head=False)
+        for bug in (name for name in group if name in known):
             y += 27
             _row(axes, record, y, bug, group[bug])
     return figure
 
 
-SPARK, BAR = 162, 272  # where the curves and the bars of a row begin
-WIDE, LONG = 84, 84  # and how wide they are
+SPARK, LOSS, BAR, LONG = 150, 260, 276, 80  # where curve, its end and bar stand; the bar's length
 
 
 def _row(axes: Axes, record: Record, y: float, bug: str, name: str) -> None:
-    """One bug: its name, its curve over the right one, its exact matches."""
-    curves = record.runs[0]["curves"]
-    top = max(curves["right"])
-    least = min(min(curve) for curve in curves.values())
-
-    def curve(arm: str, role: str, width: float) -> None:
-        heights = [record[f"curves.{arm}.{index}"].mean for index in range(0, len(curves[arm]), 2)]
-        places = [SPARK + WIDE * index / (len(heights) - 1) for index in range(len(heights))]
-        axes.plot(
-            places,
-            [y + 10 - 20 * min(1, (height - least) / (top - least)) for height in heights],
-            color=colour(role),
-            linewidth=width,
-            clip_on=False,
-        )
-
+    """One bug: its name, its curve over the right one, its exact matches; in colour what gives it away."""
     right = bug == "right"
     words(axes, (2, y), name, weight=STRONG if right else 400)
-    curve("right", "c1" if right else "mute", 2.2 if right else 4)
-    if not right and bug in curves:
-        curve(bug, "c2", 1.6)
+    _curve(axes, record, y, "right", "c1" if right else "mute", 2.2 if right else 4)
+    if bug in record.runs[0]["loss"]:
+        seen = not right and record[f"loss_above.{bug}"].low > 0
+        if not right:
+            _curve(axes, record, y, bug, "c2", 1.6)
+        text = lettered(record[f"loss.{bug}"].mean, "f2")
+        _value(axes, (LOSS, y), text, "c1" if right else "c2" if seen else "")
     share = percent(record[f"accuracy.{bug}"]).mean
-    costs = not right and record[f"lost.{bug}"].low > 0
+    role = "c1" if right else "c2" if record[f"lost.{bug}"].low > 0 else ""
     box(axes, (BAR, y - 8), LONG, 16, "s0")
-    box(axes, (BAR, y - 8), LONG * share / 100, 16, "c1" if right else "c2" if costs else "mute")
-    words(
-        axes,
-        (WIDTH - 2, y),
-        lettered(share, "f1"),
-        ha="right",
-        weight=STRONG if right or costs else 400,
-    )
+    box(axes, (BAR, y - 8), LONG * share / 100, 16, role or "mute")
+    _value(axes, (WIDTH - 2, y), lettered(share, "f1"), role)
+
+
+def _value(axes: Axes, place: tuple[float, float], text: str, role: str) -> None:
+    words(axes, place, text, role or "ink", ha="right", weight=STRONG if role else 400)
+
+
+def _curve(axes: Axes, record: Record, y: float, arm: str, role: str, width: float) -> None:
+    """The mean training loss, its logarithm up, 22 px high."""
+    curves = record.runs[0]["curves"]
+    low, high = min(min(curve) for curve in curves.values()), max(curves["right"])
+    losses = [record[f"curves.{arm}.{index}"].mean for index in range(0, len(curves[arm]), 2)]
+    heights = [math.log(loss / low) / math.log(high / low) for loss in losses]
+    places = [SPARK + 72 * index / (len(heights) - 1) for index in range(len(heights))]
+    points = [(x, y + 11 - 22 * min(1, up)) for x, up in zip(places, heights, strict=True)]
+    arrow(axes, points, role, width, head=False)
 
 
 def heads_off(record: Record) -> Figure:
@@ -119,7 +117,9 @@ def heads_off(record: Record) -> Figure:
     figure, axes = new_figure(
         290, right=22, x="mean of the largest weight in a row of the map", y="exact match lost, %"
     )
-    axes.set(xlim=(0, 1), xticks=[0, 0.25, 0.5, 0.75, 1])
+    ticks = [0, 0.25, 0.5, 0.75, 1]
+    rows = [sharp for run in record.runs for kind in kinds for sharp in run["sharpness"][kind]]
+    axes.set(xticks=ticks, xlim=(min(map(min, rows)) // 0.25 / 4, 1))
     for category, (kind, name) in enumerate(kinds.items(), start=1):
         points = [
             (sharp, 100 * lost)
@@ -138,13 +138,15 @@ def heads_off(record: Record) -> Figure:
             clip_on=False,
             zorder=4 - category,
         )
-        costliest = max(points, key=lambda point: point[1])
+        place = max(points, key=lambda point: point[1])
+        if place[1] < 1:  # among many others: the dullest head has room around it
+            place = min(points)
         axes.annotate(
             name,
-            costliest,
-            (8, 0) if costliest[0] < 0.6 else (-8, 0),
+            place,
+            (-8, 0) if place[0] > 0.7 else (0, 14),
             textcoords="offset points",
-            ha="left" if costliest[0] < 0.6 else "right",
+            ha="right" if place[0] > 0.7 else "left",
             va="center",
             color=tone,
             weight=STRONG,

@@ -1,0 +1,68 @@
+"""What it costs: beside other libraries, and against length."""
+
+from matplotlib.figure import Figure
+
+from generators.figure import SMALL, STRONG, TEXT, WIDTH, logarithmic, new_figure
+from generators.palette import colour
+from generators.record import Record
+
+NAMES = {
+    "torch": "PyTorch",
+    "marian": "Marian",
+    "bart": "BART",
+    "x_transformers": "x-transformers",
+    "labml": "labml",
+}
+
+
+def bench(record: Record) -> Figure:
+    """Time of five libraries as a multiple of ours, for training steps and generation; the fastest in colour."""
+    run, lengths = record.runs[0], record.settings["lengths"]
+    works = {f"step_{length}": f"{length} tokens" for length in lengths}
+    works["generation"] = "generation"
+    rows = [(work, setting) for work in works for setting in ("default", "fast")]
+    top, gap = 26, 10  # between two kinds of work
+    height = 27 * len(rows) + gap * (len(works) - 1)
+    figure, axes = new_figure(
+        top + height + 46, left=132, right=128, top=top, bottom=46, x="their time over ours"
+    )
+    axes.grid(visible=False, axis="y")
+    axes.grid(axis="x")
+    axes.set(xscale="log", ylim=(height, 0), yticks=[])
+    for number, (work, setting) in enumerate(rows):
+        y = 13 + 27 * number + gap * (number // 2)
+        found = run[work][setting]
+        fastest = found["fastest_peer"]
+        for name in (peer for peer in NAMES if peer in found and peer != fastest):
+            axes.plot(found[name]["ratio"], y, "o", color=colour("edge"), markersize=5)
+        middle, low, high = (found[fastest][key] for key in ("ratio", "ratio_q1", "ratio_q3"))
+        axes.plot([low, high], [y, y], color=colour("c1"), linewidth=5, alpha=0.35)
+        style = {"markersize": 8, "markeredgecolor": colour("paper"), "markeredgewidth": 1.2}
+        axes.plot(middle, y, "o", color=colour("c1"), clip_on=False, **style)
+        place = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
+        beside = [
+            (works[work] if setting == "default" else "", (0, y), -130, TEXT, "ink", 400, "left"),
+            (setting, (0, y), -8, SMALL, "dim", 400, "right"),
+            (f"{middle:.2f}", (1, y), 32, TEXT, "c1", STRONG, "right"),
+            (NAMES[fastest], (1, y), 40, SMALL, "dim", 400, "left"),
+        ]
+        for text, spot, across, size, role, weight, side in beside:
+            style = {"size": size, "color": colour(role), "weight": weight, "ha": side}
+            frame = ("axes fraction", "data")
+            axes.annotate(text, spot, (across, 0), xycoords=frame, **place, **style)
+    axes.axvline(1, color=colour("ink"), linewidth=1.2)
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, 0.9), max(high, 1.5))
+    logarithmic(axes.xaxis, [tick for tick in (0.5, 0.7, 1, 1.5, 2, 3, 4, 6) if low < tick < high])
+    figure.text(
+        2 / WIDTH,
+        1 - 12 / (top + height + 46),
+        "training step",
+        color=colour("dim"),
+        size=SMALL,
+        va="center",
+    )
+    return figure
+
+
+FIGURES = {"bench": bench}
