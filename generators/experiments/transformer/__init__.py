@@ -10,12 +10,16 @@ from generators.experiments.transformer import (
     architecture,
     bugs,
     components,
+    dropout,
     exact,
     heads_off,
     multi30k,
+    positions,
     scaling,
     short,
+    smoothing,
     translator,
+    warmup,
 )
 
 STAGES = translator.STAGES
@@ -29,6 +33,10 @@ EXPERIMENTS = {
     **scaling.EXPERIMENTS,
     **components.EXPERIMENTS,
     **bugs.EXPERIMENTS,
+    **positions.EXPERIMENTS,
+    **smoothing.EXPERIMENTS,
+    **dropout.EXPERIMENTS,
+    **warmup.EXPERIMENTS,
     **exact.EXPERIMENTS,
     **multi30k.EXPERIMENTS,
 }
@@ -43,6 +51,10 @@ CLAIMS = sorted(
         *scaling.CLAIMS,
         *components.CLAIMS,
         *bugs.CLAIMS,
+        *positions.CLAIMS,
+        *smoothing.CLAIMS,
+        *dropout.CLAIMS,
+        *warmup.CLAIMS,
         *exact.CLAIMS,
         *multi30k.CLAIMS,
     ],
