@@ -52,6 +52,7 @@ SETTINGS_OF_RUN = {
     "checked_steps": 20,
 }
 PADDING, START = 0, 1
+FORMS = ("sdpa", "eager")  # of attention in `transformers`: fused, and written out
 TOLERANCE = 1e-3  # how far, relatively, a loss in fast precision may be from the default's
 GOALS = [
     *(
@@ -85,15 +86,8 @@ class TorchTransformer(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(config.vocab_size, config.d_model)
         nn.init.normal_(self.embedding.weight, std=config.d_model**-0.5)
-        self.layers = nn.Transformer(
-            config.d_model,
-            config.n_heads,
-            config.n_layers,
-            config.n_layers,
-            config.d_ff,
-            dropout=0.0,
-            batch_first=True,
-        )
+        sizes = (config.d_model, config.n_heads, config.n_layers, config.n_layers, config.d_ff)
+        self.layers = nn.Transformer(*sizes, dropout=0.0, batch_first=True)
         self.scale = math.sqrt(config.d_model)
         self.register_buffer("positions", positions(config.context, config.d_model))
         self.register_buffer(
@@ -128,17 +122,10 @@ def hugging_face(family: str, attention: str, config: TransformerConfig) -> nn.M
         "bart": (transformers.BartConfig, transformers.BartForConditionalGeneration),
     }
     make_config, make_model = families[family]
-    sides = {
-        f"{side}_{name}": value
-        for side in ("encoder", "decoder")
-        for name, value in (
-            ("layers", config.n_layers),
-            ("attention_heads", config.n_heads),
-            ("ffn_dim", config.d_ff),
-        )
-    }
+    side = {"layers": config.n_layers, "attention_heads": config.n_heads, "ffn_dim": config.d_ff}
+    sides = {f"{end}_{name}": side[name] for end in ("encoder", "decoder") for name in side}
     no_dropout = dict.fromkeys(("dropout", "attention_dropout", "activation_dropout"), 0.0)
-    return make_model(
+    model = make_model(
         make_config(
             vocab_size=config.vocab_size,
             d_model=config.d_model,
@@ -155,6 +142,12 @@ def hugging_face(family: str, attention: str, config: TransformerConfig) -> nn.M
             **no_dropout,
         )
     )
+    if (
+        family == "marian"
+    ):  # its positions are sines and cosines, though they are kept as a parameter
+        for coder in (model.get_encoder(), model.get_decoder()):
+            coder.embed_positions.requires_grad_(False)
+    return model
 
 
 class HuggingFace(nn.Module):
@@ -163,9 +156,6 @@ class HuggingFace(nn.Module):
     def __init__(self, family: str, attention: str, config: TransformerConfig) -> None:
         super().__init__()
         self.model = hugging_face(family, attention, config)
-        if family == "marian":  # sines and cosines, though they are kept as a parameter
-            for side in (self.model.get_encoder(), self.model.get_decoder()):
-                side.embed_positions.requires_grad_(False)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Logits."""
@@ -253,12 +243,9 @@ def models(config: TransformerConfig) -> dict[str, dict[str, Callable[[], nn.Mod
     return {
         OURS: {"": lambda: Transformer(config)},
         "torch": {"": lambda: TorchTransformer(config)},
-        "marian": {
-            name: functools.partial(HuggingFace, "marian", name, config)
-            for name in ("sdpa", "eager")
-        },
-        "bart": {
-            name: functools.partial(HuggingFace, "bart", name, config) for name in ("sdpa", "eager")
+        **{
+            family: {form: functools.partial(HuggingFace, family, form, config) for form in FORMS}
+            for family in ("marian", "bart")
         },
         "x_transformers": {
             "explicit": lambda: XTransformer(False, config),
@@ -281,6 +268,11 @@ def padded_batch(length: int, rows: int, vocab_size: int) -> tuple[Tensor, Tenso
     source[torch.arange(length) >= last] = PADDING
     target[torch.arange(length + 1) > last] = PADDING
     return source, target
+
+
+def count(model: nn.Module) -> int:
+    """Parameters that are trained."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def trainer(model: nn.Module, source: Tensor, target: Tensor, lr: float) -> Callable[[], float]:
@@ -324,7 +316,7 @@ def trained(make: Callable[[], nn.Module], source: Tensor, target: Tensor, lr: f
     second = step()
     if not second < first:
         raise ValueError(f"the loss does not fall: {first:.4f}, then {second:.4f}")
-    return Ready(step, sum(p.numel() for p in parameters.values()))
+    return Ready(step, count(model))
 
 
 def work_of_a_step(length: int, config: TransformerConfig) -> float:
@@ -383,7 +375,7 @@ def generation(rounds: int, peak: float, settings: dict[str, Any]) -> dict[str, 
             return float(found.sum())
 
         work()
-        return Ready(work, sum(p.numel() for p in model.parameters()))
+        return Ready(work, count(model))
 
     def we_write(model: nn.Module) -> Tensor:
         return greedy(model, source, torch.tensor([START]), end=-1, max_length=written)
@@ -401,7 +393,7 @@ def generation(rounds: int, peak: float, settings: dict[str, Any]) -> dict[str, 
     contestants = [
         Contestant(OURS, {"": lambda: ready(Transformer(config), we_write)}),
         *(
-            Contestant(family, {form: theirs(family, form) for form in ("sdpa", "eager")})
+            Contestant(family, {form: theirs(family, form) for form in FORMS})
             for family in ("marian", "bart")
         ),
     ]
