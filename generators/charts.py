@@ -119,6 +119,9 @@ def clocks(
 # Heat maps ------------------------------------------------------------------------------------------------------
 
 
+ROOMY = 28  # pixels that a cell with a number in it takes
+
+
 def step(weight: float) -> int:
     """Which of the ten sequential colours a weight gets: even in its square root, so that small ones show."""
     return min(len(SEQUENTIAL) - 1, math.floor(10 * math.sqrt(max(0.0, weight))))
@@ -138,20 +141,23 @@ def heatmap(
 ) -> Figure:
     """Weights as coloured rectangles: percentages from 10 on, and a box around the largest of each row.
 
-    `sides` says what the rows and what the columns are.
+    Where cells are too narrow for numbers, colour and box remain. `sides` says what rows and columns are.
     """
     array = np.asarray(weights, dtype=float)
     if array.shape != (len(rows), len(columns)):
         raise ValueError(f"{array.shape} weights for {len(rows)} rows and {len(columns)} columns")
-    left = 16 + max(text_width(name) for name in [*rows, sides[0]])
-    cell = min(80.0, (WIDTH - left - 8) / len(columns))
-    tall = min(cell, 36.0)
+    left, right = 16 + max(text_width(name) for name in [*rows, sides[0]]), 8.0
+    cell = min(80.0, (WIDTH - left - right) / len(columns))
     widest = max(text_width(name) for name in columns)
     slanted = widest > cell - 4
+    if slanted:  # the last name reaches beyond its column
+        right = max(right, 0.71 * text_width(columns[-1]) + 8)
+        cell = min(cell, (WIDTH - left - right) / len(columns))
+    tall = min(cell, 36.0)
     top = (round(20 + 0.71 * widest) if slanted else 26) + (20 if sides[1] else 0)
     grid, legend = tall * len(rows), 44
     figure, axes = canvas(round(top + grid + legend))
-    left += (WIDTH - left - 8 - cell * len(columns)) / 2
+    left += (WIDTH - left - right - cell * len(columns)) / 2
     quiet(axes, (left - 10, top - 8), sides[0], ha="right", va="baseline")
     quiet(axes, (left + cell * len(columns) / 2, 14), sides[1], ha="center", va="baseline")
     for column, name in enumerate(columns):
@@ -160,11 +166,17 @@ def heatmap(
             slant(axes, (middle - 4, top - 8), name, "ink", TEXT)
         else:
             words(axes, (middle, top - 8), name, ha="center", va="baseline")
+    if cell < ROOMY:
+        small_map(axes, (left, top), (cell, tall), array)
     for row, name in enumerate(rows):
         words(axes, (left - 10, top + tall * (row + 0.5)), name, ha="right")
         for column, weight in enumerate(array[row]):
             corner = (left + cell * column, top + tall * row)
-            _cell(axes, corner, cell, tall, weight, boxed=column == int(array[row].argmax()))
+            boxed = column == int(array[row].argmax())
+            if cell >= ROOMY:
+                _cell(axes, corner, cell, tall, weight, boxed)
+            elif boxed:
+                box(axes, corner, cell - 1, tall - 1, edge="ink", thickness=1.6)
     _scale(axes, left, top + grid + 16, label)
     return figure
 
@@ -208,7 +220,7 @@ def small_map(
     axes: Axes,
     corner: Point,
     cell: tuple[float, float],
-    weights: Sequence[Sequence[float]],
+    weights: Sequence[Sequence[float]] | np.ndarray,
     dots: Sequence[tuple[int, int]] = (),
 ) -> None:
     """Weights as cells of this width and height without numbers; a dot in those (row, column) that are asked for."""

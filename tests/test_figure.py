@@ -237,6 +237,62 @@ def test_the_largest_of_a_row_has_the_box_and_small_weights_have_no_number():
     assert len(boxes) == 2
 
 
+def test_a_map_with_narrow_cells_has_colours_and_boxes_but_no_numbers():
+    names = [f"word {number}" for number in range(18)]
+    drawn = charts.heatmap(names[:2], names, [[0.05] * 17 + [0.15], [0.95] + [0.0] * 16 + [0.05]])
+    labels = {text.get_text() for text in drawn.axes[0].texts}
+    assert labels == {*names, "weight, %", "0", "25", "100", ""}
+    boxes = [patch for patch in drawn.axes[0].patches if not patch.get_fill()]
+    assert len(boxes) == 2
+    assert drawn.get_tightbbox(FigureCanvasAgg(drawn).get_renderer()).x1 * 72 <= figure.WIDTH
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.2, 0.3, 0.9])
+def test_a_dot_in_a_small_map_can_be_seen_on_its_cell(weight):
+    _, axes = charts.canvas(100)
+    charts.small_map(axes, (0, 0), (20, 20), [[weight]], dots=[(0, 0)])
+    (dot,) = axes.get_lines()
+    assert dot.get_color() == palette.colour(charts.on_step(charts.step(weight)))
+
+
+def test_intervals_of_bars_end_where_the_quantity_does():
+    _, axes = figure.bars(
+        ["lost"], [Summary((90, 99, 99))], "{:.0f}".format, x="%", within=(0, 100)
+    )
+    ends = [x for line in axes.collections for part in line.get_segments() for x, _ in part]
+    assert max(ends) == 100
+
+
+def test_what_is_only_there_to_be_compared_is_thin_and_its_label_dim():
+    _, axes = figure.new_figure(250)
+    figure.line(axes, range(3), [1, 2, 3], 0, "another")
+    figure.line(axes, range(3), [3, 2, 1], 1, "ours")
+    figure.end_labels(axes)
+    another, ours = axes.texts
+    if another.get_text() == "ours":
+        another, ours = ours, another
+    assert another.get_color() == palette.colour("dim")
+    assert ours.get_color() == palette.colour("c1")
+    assert another.get_weight() < ours.get_weight()
+
+
+@pytest.mark.parametrize(
+    ("ends", "ticks", "expected"),
+    [
+        ((2, 32), (2, 8, 32), ["2", "8", "32"]),
+        ((0.08, 1.2), (), ["0.1", "0.2", "0.5", "1"]),
+        ((0.5, 2000), (), ["1", "3", "10", "30", "100", "300", "1\u2009000"]),
+    ],
+)
+def test_a_logarithmic_axis_has_plain_numbers(ends, ticks, expected):
+    drawn, axes = figure.new_figure(250)
+    axes.set(yscale="log", ylim=ends)
+    figure.logarithmic(axes.yaxis, ticks)
+    known = {text.get_text() for text in written(drawn)}
+    assert known & set(expected) == set(expected)
+    assert not any("^" in text for text in known)
+
+
 # What `draw` writes: two small figures of records of nobody
 
 
@@ -429,6 +485,7 @@ def test_the_words_of_a_figure_are_large_and_apart(key):
 
 def written(drawn):
     """Every text that is drawn: those of ticks only where the axis reaches."""
+    drawn.draw_without_rendering()  # ticks get their labels only then
     hidden = set()
     for axes in drawn.axes:
         for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):

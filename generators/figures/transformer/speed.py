@@ -53,7 +53,9 @@ def bench(record: Record) -> Figure:
     axes.axvline(1, color=colour("ink"), linewidth=1.2)
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, 0.9), max(high, 1.5))
-    logarithmic(axes.xaxis, [tick for tick in (0.5, 0.7, 1, 1.5, 2, 3, 4, 6) if low < tick < high])
+    logarithmic(
+        axes.xaxis, [tick for tick in (0.5, 0.7, 1, 1.2, 1.5, 2, 3, 4, 6) if low < tick < high]
+    )
     figure.text(
         2 / WIDTH,
         1 - 12 / (top + height + 46),

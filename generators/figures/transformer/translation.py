@@ -89,7 +89,21 @@ def short_numbers(record: Record) -> Figure:
     return figure
 
 
+def multi30k(record: Record) -> Figure:
+    """Heat map of cross-attention over a real German sentence while the model writes its English translation."""
+    example = record.runs[0]["maps"][0]
+    written, read = ([_piece(token) for token in example[side]] for side in ("target", "source"))
+    return heatmap(written, read, example["cross"])
+
+
+def _piece(token: str) -> str:
+    """A token as people write it; a dash before what is only the rest of a word."""
+    bare = token.strip().removeprefix("￭")
+    return bare if token[0] in " ￭<" else f"-{bare}"
+
+
 FIGURES = {
+    "multi30k": multi30k,
     "translation": translation,
     "alignment": alignment,
     "alignment_heads": alignment_heads,
