@@ -180,8 +180,8 @@ CLAIMS = [
         text="Sinusoidal positions may let the model read longer sequences than it was trained on.",
         where="Section 3.5, a conjecture",
         experiment="transformer.positions",
-        did="The same models on texts of 32 letters, twice the longest that they were trained on. The "
-        "learned table's rows for them were never trained. The number is the share of texts copied without a mistake.",
+        did="The same models on texts of 32 letters, twice the longest that they were trained on; the learned "
+        "table's rows for them were never trained. The number is the share of texts copied without a mistake.",
         rule=Rule(sines_reach_further, forecast=0.02),
         measured="twice.sinusoidal:pct",
     ),
