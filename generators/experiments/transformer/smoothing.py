@@ -167,7 +167,7 @@ EXPERIMENTS = {
             batch=64,
             steps=200,
             warmup=40,
-            lr=dict(e0=5e-3, e10=5e-3, e20=5e-3),
+            lr=dict(e0=1e-2, e10=1e-2, e20=1e-2),
             epsilons=dict(e0=0.0, e10=0.1, e20=0.2),
             dropout=0.0,
             bins=10,
@@ -190,7 +190,7 @@ EXPERIMENTS = {
             n_layers=1,
         ),
         seeds=(0, 1, 2, 3, 4),
-        tune={"lr": [2.5e-3, 5e-3, 1e-2]},
+        tune={"lr": [2.5e-3, 5e-3, 1e-2, 2e-2]},
         score="exact",
         tolerance=dict(
             nll=0.5,
