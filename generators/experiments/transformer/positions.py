@@ -104,7 +104,7 @@ EXPERIMENTS = {
             steps=450,
             warmup=50,
             points=25,
-            lr=dict(sinusoidal=1e-2, learned=5e-3, none=5e-3),
+            lr=dict(sinusoidal=1e-2, learned=5e-3, none=2e-3),
             d_model=32,
             n_heads=4,
             d_ff=64,
