@@ -128,13 +128,20 @@ def line(
 ) -> None:
     """A curve in the category's colour, dash and marker; of summaries: their means, in a band of 95 % intervals.
 
-    The band ends at the limits `within` which the quantity itself stays. Category 0 is what is only there to be
+    The band ends at the limits `within` which the quantity itself stays. On a logarithmic axis (set before) mean and
+    interval are those of the logarithms. Category 0 is what is only there to be
     compared with: a thin dim line without markers.
     """
     tone = colour(f"c{category}" if category else "edge")
-    middle = [float(point.mean) if isinstance(point, Summary) else float(point) for point in y]
+    there, back = (np.log, np.exp) if axes.get_yscale() == "log" else (np.array, np.array)
+    points = [
+        Summary(tuple(there(point.values if isinstance(point, Summary) else [point])))
+        for point in y
+    ]
+    middle = back([point.mean for point in points])
     if isinstance(y[0], Summary):
-        ends = np.clip([[point.low for point in y], [point.high for point in y]], *within)
+        ends = back([[point.low for point in points], [point.high for point in points]])
+        ends = np.clip(ends, *within)
         axes.fill_between(x, *ends, color=tone, alpha=0.16, linewidth=0, clip_on=False)
     axes.plot(
         x,

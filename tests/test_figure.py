@@ -276,6 +276,15 @@ def test_what_is_only_there_to_be_compared_is_thin_and_its_label_dim():
     assert another.get_weight() < ours.get_weight()
 
 
+def test_on_a_logarithmic_axis_a_curve_is_the_mean_of_logarithms_and_its_band_stays_above_zero():
+    _, axes = figure.new_figure(250)
+    axes.set(yscale="log")
+    figure.line(axes, [0, 1], [Summary((0.01, 0.1, 1)), Summary((2, 2, 2))])
+    assert np.allclose(axes.get_lines()[0].get_ydata(), [0.1, 2])
+    (band,) = axes.collections
+    assert band.get_paths()[0].vertices[:, 1].min() > 0
+
+
 @pytest.mark.parametrize(
     ("ends", "ticks", "expected"),
     [

@@ -38,9 +38,8 @@ def scaling_training(record: Record) -> Figure:
     axes.set(xlim=(0, count * every), yscale="log")
     for category, arm, name in ((1, "scaled", "scaled"), (2, "unscaled", "not scaled")):
         curve = [record[f"curves.{arm}.{index}"] for index in range(count)]
-        least = min(value for point in curve for value in point.values)
         steps = [every * (index + 0.5) for index in range(count)]
-        line(axes, steps, curve, category, name, within=(least, float("inf")))
+        line(axes, steps, curve, category, name)
     logarithmic(axes.yaxis)
     end_labels(axes)
     return figure

@@ -23,7 +23,7 @@ def warmup(record: Record) -> Figure:
         count = min(len(run["curves"][arm]) for run in record.runs)  # overflow ends a curve early
         curve = [record[f"curves.{arm}.{index}"] for index in range(count)]
         steps = [every * (index + 0.5) for index in range(count)]
-        line(axes, steps, curve, category, name, within=(1e-4, float("inf")))
+        line(axes, steps, curve, category, name)
     logarithmic(axes.yaxis)
     end_labels(axes)
     return figure
@@ -79,9 +79,8 @@ def dropout(record: Record) -> Figure:
     axes.set(xlim=(0, steps[-1]), yscale="log")
     for category, (arm, rate) in enumerate(record.settings["rates"].items(), start=1):
         losses = [record[f"curves.{arm}.held_out.{index}"] for index in range(len(steps))]
-        least = min(value for loss in losses for value in loss.values)
         name = f"dropout {rate:g}" if rate else "no dropout"
-        line(axes, steps, losses, category, name, within=(least, float("inf")))
+        line(axes, steps, losses, category, name)
     axes.locator_params(axis="x", nbins=4)
     logarithmic(axes.yaxis)
     end_labels(axes)
