@@ -12,6 +12,7 @@ from generators.experiments.transformer import (
     components,
     dropout,
     exact,
+    heads,
     heads_off,
     multi30k,
     positions,
@@ -37,6 +38,7 @@ EXPERIMENTS = {
     **smoothing.EXPERIMENTS,
     **dropout.EXPERIMENTS,
     **warmup.EXPERIMENTS,
+    **heads.EXPERIMENTS,
     **exact.EXPERIMENTS,
     **multi30k.EXPERIMENTS,
 }
@@ -55,6 +57,7 @@ CLAIMS = sorted(
         *smoothing.CLAIMS,
         *dropout.CLAIMS,
         *warmup.CLAIMS,
+        *heads.CLAIMS,
         *exact.CLAIMS,
         *multi30k.CLAIMS,
     ],
