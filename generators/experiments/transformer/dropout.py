@@ -107,7 +107,7 @@ EXPERIMENTS = {
             batch=32,
             steps=360,
             warmup=40,
-            lr=dict(d0=4e-3, d10=4e-3, d30=4e-3),
+            lr=dict(d0=4e-3, d10=4e-3, d30=8e-3),
             rates=dict(d0=0.0, d10=0.1, d30=0.3),
             looks=9,
             compared=200,
