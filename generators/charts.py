@@ -96,6 +96,22 @@ def plus(axes: Axes, middle: Point, radius: float = 6, role: str = "ink") -> Non
         axes.plot(*ends, color=colour(role), linewidth=1.2)
 
 
+def beside(
+    axes: Axes,
+    text: str,
+    edge: int,
+    row: float,
+    across: float,
+    side: str = "right",
+    up: float = 0,
+    **style: Any,
+) -> None:
+    """Text in a row of ordinary axes, so many pixels from their left (0) or their right (1) edge."""
+    frame = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    style = {"ha": side, "va": "center", "annotation_clip": False, **frame, **style}
+    axes.annotate(text, (edge, row), (across, up), **style)
+
+
 # Clocks ---------------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,17 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from generators.figure import SMALL, end_labels, line, logarithmic, new_figure, panel, percent
+from generators.figure import (
+    SMALL,
+    bars,
+    end_labels,
+    lettered,
+    line,
+    logarithmic,
+    new_figure,
+    panel,
+    percent,
+)
 from generators.palette import colour
 from generators.record import Record
 
@@ -70,4 +80,51 @@ def _trained(axes: Axes, first: float, last: float) -> None:
     axes.annotate("trained", (last, 0), **place, color=colour("dim"), size=SMALL)
 
 
-FIGURES = {"positions": positions, "scaling": scaling, "scaling_training": scaling_training}
+def heads(record: Record) -> Figure:
+    """Positions that name both letters which they are asked for against the number of heads, at equal total width."""
+    numbers = record.settings["numbers"]
+    figure, axes = new_figure(260, right=22, x="heads", y="both letters right, %")
+    axes.set(xscale="log", xlim=(numbers[0], numbers[-1]), ylim=(0, 100))
+    axes.set_yticks([0, 25, 50, 75, 100])
+    logarithmic(axes.xaxis, numbers)
+    line(
+        axes,
+        numbers,
+        [percent(record[f"accuracy.{number}"]) for number in numbers],
+        within=(0, 100),
+    )
+    return figure
+
+
+def shapes(record: Record) -> Figure:
+    """Bars of exact matches for translators of about equal cost: wide or deep, with few heads or with many."""
+    arms = record.settings["shapes"]
+    names = [
+        f"{width} wide, {_count(n_heads, 'head')}, {_count(n_layers, 'layer')}"
+        for width, n_heads, n_layers in arms.values()
+    ]
+    values = [percent(record[f"accuracy.{arm}"]) for arm in arms]
+    best = max(range(len(values)), key=lambda row: values[row].mean)
+    figure, axes = bars(
+        names,
+        values,
+        lambda number: lettered(number, "f1"),
+        x="exact match, %",
+        subjects=[best],
+        within=(0, 100),
+    )
+    axes.set(xlim=(0, 100), xticks=[0, 50, 100])
+    return figure
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+FIGURES = {
+    "scaling": scaling,
+    "scaling_training": scaling_training,
+    "positions": positions,
+    "heads": heads,
+    "shapes": shapes,
+}

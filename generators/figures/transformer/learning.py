@@ -2,7 +2,18 @@
 
 from matplotlib.figure import Figure
 
-from generators.figure import end_labels, line, logarithmic, new_figure
+from generators.charts import beside
+from generators.figure import (
+    MARKERS,
+    SMALL,
+    STRONG,
+    end_labels,
+    lettered,
+    line,
+    logarithmic,
+    new_figure,
+    percent,
+)
 from generators.palette import colour
 from generators.record import Record
 
@@ -49,26 +60,38 @@ def gradients_at_start(record: Record) -> Figure:
 
 
 def label_smoothing(record: Record) -> Figure:
-    """How often the likeliest token is right against how sure the model is, with and without label smoothing."""
-    plain, smooth = list(record.settings["epsilons"])[:2]
-    figure, axes = new_figure(
-        300, right=22, x="probability of the likeliest token, %", y="it is the right one, %"
-    )
-    ticks = [0, 25, 50, 75, 100]
-    axes.set(xlim=(0, 100), ylim=(0, 100), xticks=ticks, yticks=ticks)
-    axes.plot([0, 100], [0, 100], color=colour("edge"), linewidth=1.2)
-    for category, arm in ((1, smooth), (2, plain)):
-        bins = {}
-        for run in record.runs:
-            for sure, right, share in run["reliability"][arm]:
-                bins.setdefault(int(sure * record.settings["bins"]), []).append(
-                    (sure, right, share)
-                )
-        points = []
-        for rows in (bins[number] for number in sorted(bins)):
-            total = sum(share for _, _, share in rows)
-            points.append([100 * sum(row[i] * row[2] for row in rows) / total for i in (0, 1)])
-        line(axes, *zip(*points, strict=True), category)
+    """How sure the model is of its tokens and how often it is right, with its loss, by amount of label smoothing."""
+    epsilons = record.settings["epsilons"]
+    top, row = 34, 44
+    height = top + row * len(epsilons) + 46
+    figure, axes = new_figure(height, left=112, right=112, top=top, x="sure and right, %")
+    axes.grid(visible=False, axis="y")
+    axes.grid(axis="x")
+    axes.set(ylim=(len(epsilons) - 0.5, -0.5), yticks=[])
+    for number, (arm, epsilon) in enumerate(epsilons.items()):
+        sure, right = (
+            percent(record[f"{what}.{arm}"]) for what in ("confidence", "token_accuracy")
+        )
+        axes.plot(
+            [sure.mean, right.mean], [number] * 2, color=colour("mute"), linewidth=5, zorder=1
+        )
+        for category, value in ((2, sure), (1, right)):
+            tone = colour(f"c{category}")
+            axes.plot([value.low, value.high], [number] * 2, color=tone, linewidth=1.6)
+            style = {"markersize": 8, "markeredgecolor": colour("paper"), "markeredgewidth": 1.2}
+            axes.plot(value.mean, number, MARKERS[category - 1], color=tone, **style)
+        name = f"smoothing {epsilon:g}" if epsilon else "no smoothing"
+        beside(axes, name, 0, number, -110, "left")
+        beside(axes, lettered(record[f"nll.{arm}"].mean, "f2"), 1, number, 46)
+        beside(axes, lettered(100 * record[f"exact.{arm}"].mean, "f1"), 1, number, 108)
+    last = list(epsilons)[-1]
+    for what, name, role in (("confidence", "sure", "c2"), ("token_accuracy", "right", "c1")):
+        spot = percent(record[f"{what}.{last}"]).mean, len(epsilons) - 1
+        place = {"xytext": (0, 14), "textcoords": "offset points", "ha": "center", "va": "center"}
+        axes.annotate(name, spot, **place, color=colour(role), weight=STRONG)
+    for text, across in (("loss", 46), ("exact, %", 108)):
+        beside(axes, text, 1, -0.5, across, up=14, color=colour("dim"), size=SMALL)
+    axes.locator_params(axis="x", nbins=4)
     return figure
 
 

@@ -2,10 +2,10 @@
 
 from matplotlib.figure import Figure
 
+from generators.charts import beside
 from generators.figure import (
     SMALL,
     STRONG,
-    TEXT,
     WIDTH,
     end_labels,
     grouped,
@@ -50,17 +50,12 @@ def bench(record: Record) -> Figure:
         axes.plot([low, high], [y, y], color=colour("c1"), linewidth=5, alpha=0.35)
         style = {"markersize": 8, "markeredgecolor": colour("paper"), "markeredgewidth": 1.2}
         axes.plot(middle, y, "o", color=colour("c1"), clip_on=False, **style)
-        place = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
-        beside = [
-            (works[work] if setting == "default" else "", (0, y), -130, TEXT, "ink", 400, "left"),
-            (setting, (0, y), -8, SMALL, "dim", 400, "right"),
-            (f"{middle:.2f}", (1, y), 32, TEXT, "c1", STRONG, "right"),
-            (NAMES[fastest], (1, y), 40, SMALL, "dim", 400, "left"),
-        ]
-        for text, spot, across, size, role, weight, side in beside:
-            style = {"size": size, "color": colour(role), "weight": weight, "ha": side}
-            frame = ("axes fraction", "data")
-            axes.annotate(text, spot, (across, 0), xycoords=frame, **place, **style)
+        if setting == "default":
+            beside(axes, works[work], 0, y, -130, "left")
+        dim = {"color": colour("dim"), "size": SMALL}
+        beside(axes, setting, 0, y, -8, **dim)
+        beside(axes, f"{middle:.2f}", 1, y, 32, color=colour("c1"), weight=STRONG)
+        beside(axes, NAMES[fastest], 1, y, 40, "left", **dim)
     axes.axvline(1, color=colour("ink"), linewidth=1.2)
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, 0.9), max(high, 1.5))
