@@ -121,7 +121,27 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+def distance(record: Record) -> Figure:
+    """Letters recalled against how far back they were read, for attention and two recurrent networks."""
+    distances = record.settings["distances"]
+    figure, axes = new_figure(280, x="positions back", y="letters recalled, %")
+    axes.set(xscale="log", xlim=(distances[0], distances[-1]), ylim=(0, 100))
+    axes.set_yticks([0, 25, 50, 75, 100])
+    logarithmic(axes.xaxis, distances)
+    for category, arm, name in (
+        (1, "attention", "attention"),
+        (2, "gru", "GRU"),
+        (3, "lstm", "LSTM"),
+    ):
+        shares = [percent(record[f"accuracy.{arm}.{far}"]) for far in distances]
+        line(axes, distances, shares, category, name, within=(0, 100))
+    line(axes, distances, [100 * record["chance"].mean] * len(distances), 0, "a guess")
+    end_labels(axes)
+    return figure
+
+
 FIGURES = {
+    "distance": distance,
     "scaling": scaling,
     "scaling_training": scaling_training,
     "positions": positions,
