@@ -10,6 +10,7 @@ from generators.experiments.transformer import (
     architecture,
     bugs,
     components,
+    distance,
     dropout,
     exact,
     heads,
@@ -39,6 +40,7 @@ EXPERIMENTS = {
     **dropout.EXPERIMENTS,
     **warmup.EXPERIMENTS,
     **heads.EXPERIMENTS,
+    **distance.EXPERIMENTS,
     **exact.EXPERIMENTS,
     **multi30k.EXPERIMENTS,
 }
@@ -58,6 +60,7 @@ CLAIMS = sorted(
         *dropout.CLAIMS,
         *warmup.CLAIMS,
         *heads.CLAIMS,
+        *distance.CLAIMS,
         *exact.CLAIMS,
         *multi30k.CLAIMS,
     ],
