@@ -10,6 +10,7 @@ from generators.experiments.transformer import (
     architecture,
     bugs,
     components,
+    cost,
     distance,
     dropout,
     exact,
@@ -41,6 +42,7 @@ EXPERIMENTS = {
     **warmup.EXPERIMENTS,
     **heads.EXPERIMENTS,
     **distance.EXPERIMENTS,
+    **cost.EXPERIMENTS,
     **exact.EXPERIMENTS,
     **multi30k.EXPERIMENTS,
 }
@@ -61,6 +63,7 @@ CLAIMS = sorted(
         *warmup.CLAIMS,
         *heads.CLAIMS,
         *distance.CLAIMS,
+        *cost.CLAIMS,
         *exact.CLAIMS,
         *multi30k.CLAIMS,
     ],
