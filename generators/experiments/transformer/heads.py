@@ -155,7 +155,7 @@ EXPERIMENTS = {
             steps=300,
             warmup=40,
             points=20,
-            lr=dict.fromkeys(map(str, NUMBERS), 5e-3),
+            lr={"1": 5e-3, "2": 1e-2, "4": 1e-2, "8": 1e-2, "16": 2e-2},
         ),
         smoke=dict(letters=3, length=4, d_model=16, d_ff=16, batch=4, steps=4, warmup=2, points=2),
         seeds=(0, 1, 2, 3, 4),
@@ -173,7 +173,7 @@ EXPERIMENTS = {
             batch=64,
             steps=100,
             warmup=25,
-            lr=dict.fromkeys(SHAPES, 1e-2),
+            lr={**dict.fromkeys(SHAPES, 1e-2), "deep_4_heads": 2e-2},
         ),
         smoke=dict(
             shapes={"wide": [16, 2, 1], "deep": [8, 2, 2]},
