@@ -468,7 +468,7 @@ EXPERIMENTS = {
             n_layers=3,
         ),
         smoke=dict(
-            lengths=[2, 4], positions=8, rounds=2, d_model=8, n_heads=2, d_ff=16, n_layers=1
+            lengths=[2, 128], positions=128, rounds=2, d_model=8, n_heads=2, d_ff=16, n_layers=1
         ),
         seeds=(),
         kind="timing",
