@@ -210,6 +210,15 @@ def house_numbers() -> dict[str, float]:
     parity = [record["worst"].max for record in everything.values() if record.kind == "parity"]
     if parity:
         numbers["house.parity.worst"] = max(parity)
+    ratios = [
+        number
+        for record in everything.values()
+        if record.name == "bench"
+        for path, number in _leaves(record.runs[0])
+        if path.endswith(".ratio_fastest")
+    ]
+    if ratios:
+        numbers["house.bench.least"] = min(ratios)
     scored = [
         (c["forecast"], c["verdict"] == "holds")
         for c in claims
