@@ -157,7 +157,7 @@ EXPERIMENTS = {
             warmup=30,
             points=15,
             tested=500,
-            lr=dict.fromkeys(ARMS, 1e-2),
+            lr=dict(attention=3e-3, gru=2e-2, lstm=1e-2),
             d_model=32,
             n_heads=4,
             d_ff=64,
