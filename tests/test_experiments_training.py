@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from generators.experiment import VERDICTS
-from generators.experiments.transformer import cost, dropout, smoothing, warmup
+from generators.experiments.transformer import cost, dropout, recurrence, smoothing, warmup
 from generators.experiments.transformer.task import corpus
 from generators.record import Record
 from implementations.transformer import (
@@ -24,7 +24,7 @@ CONFIG = TransformerConfig(
 )
 SOURCE = torch.tensor([[3, 4, 5, 6, 0], [7, 8, 9, 10, 11]])
 TARGET = torch.tensor([[1, 4, 2], [1, 5, 9]])
-MODULES = (smoothing, dropout, warmup, cost)
+MODULES = (smoothing, dropout, warmup, cost, recurrence)
 RUNS = {
     f"{module.__name__.split('.')[-1]}.{name}": experiment
     for module in MODULES
@@ -136,7 +136,7 @@ def test_the_twin_with_norms_first_starts_from_the_same_weights():
     pre = warmup.PreNormTransformer(CONFIG)
     ours = sorted(p.sum().item() for p in post.parameters() if p.ndim > 1)
     assert ours == sorted(p.sum().item() for p in pre.parameters() if p.ndim > 1)
-    assert cost.parameters_of(pre) == cost.parameters_of(post) + 4 * CONFIG.d_model
+    assert recurrence.parameters_of(pre) == recurrence.parameters_of(post) + 4 * CONFIG.d_model
 
 
 def test_the_twin_computes_what_its_formula_says():
@@ -242,20 +242,22 @@ def test_going_on_leaves_a_translation_where_it_was():
 
 
 def test_recurrent_models_have_the_transformer_s_count_of_parameters():
-    settings = cost.EXPERIMENTS["recurrence"].settings
+    settings = recurrence.EXPERIMENTS["recurrence"].settings
     sizes = {key: settings[key] for key in ("d_model", "n_heads", "d_ff", "n_layers")}
     config = TransformerConfig(
         cost.VOCABULARY, dropout=0.0, context=max(settings["lengths"]), **sizes
     )
     with torch.device("meta"):
-        ours = cost.parameters_of(Transformer(config))
-    for make in (cost.FusedLSTM, cost.InputFeedingLSTM):
-        theirs = cost.parameters_of(cost.of_like_size(make, settings["lstm_layers"], ours))
+        ours = recurrence.parameters_of(Transformer(config))
+    for make in (recurrence.FusedLSTM, recurrence.InputFeedingLSTM):
+        theirs = recurrence.parameters_of(
+            recurrence.of_like_size(make, settings["lstm_layers"], ours)
+        )
         assert abs(theirs / ours - 1) < 0.05
 
 
 def test_input_feeding_without_its_feed_is_the_fused_model():
-    fused, feeding = cost.FusedLSTM(8, 2), cost.InputFeedingLSTM(8, 2)
+    fused, feeding = recurrence.FusedLSTM(8, 2), recurrence.InputFeedingLSTM(8, 2)
     feeding.embedding, feeding.encoder, feeding.attention = (
         fused.embedding,
         fused.encoder,

@@ -18,6 +18,7 @@ from generators.experiments.transformer import (
     heads_off,
     multi30k,
     positions,
+    recurrence,
     scaling,
     short,
     smoothing,
@@ -43,6 +44,7 @@ EXPERIMENTS = {
     **heads.EXPERIMENTS,
     **distance.EXPERIMENTS,
     **cost.EXPERIMENTS,
+    **recurrence.EXPERIMENTS,
     **exact.EXPERIMENTS,
     **multi30k.EXPERIMENTS,
 }
@@ -64,6 +66,7 @@ CLAIMS = sorted(
         *heads.CLAIMS,
         *distance.CLAIMS,
         *cost.CLAIMS,
+        *recurrence.CLAIMS,
         *exact.CLAIMS,
         *multi30k.CLAIMS,
     ],
