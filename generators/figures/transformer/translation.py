@@ -1,5 +1,7 @@
 """The translator of numbers: what it learns, where it looks, and what its heads are for."""
 
+import math
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -96,6 +98,18 @@ def multi30k(record: Record) -> Figure:
     return heatmap(written, read, example["cross"])
 
 
+def multi30k_learning(record: Record) -> Figure:
+    """BLEU on real sentences of the validation split, translated greedily, against updates."""
+    steps = [look["step"] for look in record.runs[0]["curve"]]
+    scores = [record[f"curve.{index}.validation_bleu"] for index in range(len(steps))]
+    figure, axes = new_figure(250, right=26, x="updates", y="BLEU, validation")
+    axes.set(xlim=(0, steps[-1]), ylim=(0, 10 * math.ceil(max(s.high for s in scores) / 10)))
+    axes.locator_params(nbins=4)
+    axes.xaxis.set_major_formatter(grouped)
+    line(axes, steps, scores)
+    return figure
+
+
 def _piece(token: str) -> str:
     """A token as people write it; a dash before what is only the rest of a word."""
     bare = token.strip().removeprefix("￭")
@@ -104,6 +118,7 @@ def _piece(token: str) -> str:
 
 FIGURES = {
     "multi30k": multi30k,
+    "multi30k_learning": multi30k_learning,
     "translation": translation,
     "alignment": alignment,
     "alignment_heads": alignment_heads,
