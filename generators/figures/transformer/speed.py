@@ -112,7 +112,7 @@ def decoding_cost(record: Record) -> Figure:
         times = [1e3 * point["median"] for point in run["seconds"][kind]]
         line(axes, lengths, times, category, f"{name}, slope {slope:.1f}")
     axes.set(xscale="log", yscale="log", xlim=(lengths[0], lengths[-1]))
-    logarithmic(axes.xaxis, lengths)
+    logarithmic(axes.xaxis, lengths[::2] if len(lengths) > 6 else lengths)
     logarithmic(axes.yaxis)
     end_labels(axes)
     return figure
