@@ -16,6 +16,7 @@ from generators.experiments.transformer import (
     exact,
     heads,
     heads_off,
+    length,
     multi30k,
     positions,
     recurrence,
@@ -45,6 +46,7 @@ EXPERIMENTS = {
     **distance.EXPERIMENTS,
     **cost.EXPERIMENTS,
     **recurrence.EXPERIMENTS,
+    **length.EXPERIMENTS,
     **exact.EXPERIMENTS,
     **multi30k.EXPERIMENTS,
 }
@@ -67,6 +69,7 @@ CLAIMS = sorted(
         *distance.CLAIMS,
         *cost.CLAIMS,
         *recurrence.CLAIMS,
+        *length.CLAIMS,
         *exact.CLAIMS,
         *multi30k.CLAIMS,
     ],

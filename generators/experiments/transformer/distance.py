@@ -198,9 +198,4 @@ CLAIMS = [
         rule=Rule(attention_does_not_mind_distance, forecast=0.6),
         measured="ahead.lstm:pct",
     ),
-    Claim(
-        id="S12",
-        text="Without attention the quality of a translation falls with its length, with attention it does not.",
-        where="Bahdanau et al. 2015, Figure 2",
-    ),
 ]
