@@ -311,11 +311,24 @@ def draw(names: Sequence[str] = (), check: bool = False) -> list[str]:
     known = {path.stem for path in folder.glob("[!_]*") if _draws(folder, path.stem)} | set(units())
     problems = []
     for paper in sorted(known & set(names) if names else known):
-        functions = {}
+        functions, tables = {}, {}
         if _draws(folder, paper):
-            functions = importlib.import_module(f"generators.figures.{paper}").FIGURES
-        problems += _draw_all(paper, functions, check) + settle_ledger(paper, check)
+            module = importlib.import_module(f"generators.figures.{paper}")
+            functions, tables = module.FIGURES, vars(module).get("TABLES", {})
+        problems += _draw_all(paper, functions, check) + _tables(paper, tables, check)
+        problems += settle_ledger(paper, check)
     return problems
+
+
+def _tables(paper: str, functions: Mapping[str, Callable[[Record], str]], check: bool) -> list[str]:
+    """Write the tables of a paper, each from the record that it is named after."""
+    known = {name: _record_of(name, paper) for name in functions}
+    return [
+        problem
+        for name, record in known.items()
+        if record is not None
+        for problem in settle(RESULTS / paper / f"{name}.md", functions[name](record), check)
+    ]
 
 
 def _draws(folder: Path, paper: str) -> bool:

@@ -504,3 +504,18 @@ def written(drawn):
                     hidden |= {tick.label1, tick.label2}
     texts = [text for text in drawn.findobj(Text) if text.get_text().strip()]
     return [text for text in texts if text not in hidden and text.get_visible()]
+
+
+@pytest.mark.parametrize("paper", sorted(record.RESULTS.glob("*/")), ids=lambda path: path.name)
+def test_every_table_says_what_its_record_says(paper):
+    written = {path.stem for path in paper.glob("*.md")} - {"claims"}
+    folder = figure.ROOT / "generators" / "figures"
+    if not figure._draws(folder, paper.name):
+        assert not written
+        return
+    module = importlib.import_module(f"generators.figures.{paper.name}")
+    tables = vars(module).get("TABLES", {})
+    assert written == set(tables)
+    assert figure._tables(paper.name, tables, check=True) == []
+    wrong = {name: lambda known: "something else" for name in tables}
+    assert len(figure._tables(paper.name, wrong, check=True)) == len(tables)

@@ -2,6 +2,8 @@
 
 from generators.figures.transformer import attention, broken, learning, model, speed, translation
 
+TABLES = speed.TABLES
+
 FIGURES = {
     **model.FIGURES,
     **translation.FIGURES,

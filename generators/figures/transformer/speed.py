@@ -137,6 +137,31 @@ def recurrence(record: Record) -> Figure:
     return figure
 
 
+def bench_table(record: Record) -> str:
+    """Every library's time over ours, with quartiles, and how much of the machine's products ours reaches."""
+    run = record.runs[0]
+    works = [*(f"step_{length}" for length in record.settings["lengths"]), "generation"]
+    lines = [
+        f"| work | precision | {' | '.join(NAMES.values())} | ours, of peak |",
+        f"| --- | --- | {'--: | ' * len(NAMES)}--: |",
+    ]
+    for work in works:
+        label = work.replace("step_", "step, ").replace("generation", "generation, cached")
+        for setting in ("default", "fast"):
+            found = run[work][setting]
+            cells = [
+                f"{found[peer]['ratio']:.2f} ({found[peer]['ratio_q1']:.2f} to {found[peer]['ratio_q3']:.2f})"
+                if peer in found
+                else "–"
+                for peer in NAMES
+            ]
+            peak = found["ours"].get("peak")
+            share = f"{100 * peak:.0f} %" if peak else "–"
+            lines.append(f"| {label} | {setting} | {' | '.join(cells)} | {share} |")
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {"bench_table": bench_table}
 FIGURES = {
     "bench": bench,
     "length_cost": length_cost,
