@@ -465,7 +465,9 @@ def beam_search(
     if not 1 <= beam < model.config.vocab_size:
         raise ValueError(f"a beam of {beam} is not between 1 and the vocabulary less one")
     if alpha < 0:
-        raise ValueError(f"alpha is {alpha}; a penalty that favours short translations is not meant")
+        raise ValueError(
+            f"alpha is {alpha}; a penalty that favours short translations is not meant"
+        )
     rows, width, device = len(source), model.config.vocab_size, source.device
     decoding = Decoding(model, source.repeat_interleave(beam, dim=0))
     token = start.repeat_interleave(beam)[:, None]

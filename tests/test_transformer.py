@@ -338,7 +338,7 @@ def test_a_beam_must_fit_the_vocabulary(model, beam):
 
 
 def test_a_penalty_has_no_sign(model):
-    with pytest.raises(ValueError, match="alpha is -1.0"):
+    with pytest.raises(ValueError, match=r"alpha is -1\.0"):
         beam_search(model, tokens(B, S), torch.tensor([0, 1]), -1, max_length=3, alpha=-1.0)
 
 
