@@ -27,7 +27,7 @@ from generators.formats import NARROW, shown
 from generators.ledger import settle, settle_ledger
 from generators.lettering import FAMILY, lettering
 from generators.palette import colour
-from generators.record import RESULTS, Record, Summary, records
+from generators.record import RESULTS, Record, Summary, records, shown_by
 from generators.svg import NotAllowed, slim
 
 WIDTH = 400
@@ -337,14 +337,9 @@ def _draws(folder: Path, paper: str) -> bool:
 
 
 def _record_of(figure: str, paper: str) -> Record | None:
-    """The record that a figure shows: the one it is named after, to which a second figure adds a word of its own."""
-    named = records(paper)
-    fitting = [
-        name
-        for name in (key.partition(".")[2] for key in named)
-        if figure == name or figure.startswith(f"{name}_")
-    ]
-    return named[f"{paper}.{max(fitting, key=len)}"] if fitting else None
+    """The record that a figure or a table shows."""
+    named = {record.name: record for record in records(paper).values()}
+    return named.get(shown_by(figure, named))
 
 
 def _draw_all(

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,15 @@ def records(paper: str | None = None) -> dict[str, Record]:
 @functools.lru_cache(maxsize=1024)
 def _load(path: Path, changed_at: int) -> Record:
     return Record.load(path)
+
+
+def shown_by(figure: str, names: Iterable[str]) -> str:
+    """Which of these records a figure shows: the one it is named after, to which a second figure adds a word.
+
+    Empty where there is none.
+    """
+    fitting = [name for name in names if figure == name or figure.startswith(f"{name}_")]
+    return max(fitting, key=len, default="")
 
 
 def ledger(paper: str | None = None) -> list[dict[str, Any]]:

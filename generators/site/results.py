@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from generators.papers import Paper
-from generators.record import Record, outdated
+from generators.record import Record, outdated, shown_by
+from generators.site.landing import size
 from generators.site.parts import Inputs, alike, esc, home_of, ledger, link, made_on, plural
+from generators.source import alt_text
 
 KINDS = {
     "measured": "measured",
@@ -31,7 +33,11 @@ def results_page(inputs: Inputs, paper: Paper) -> str:
     ]
     if claims:
         parts += ["## Claims {#claims}", ledger(claims, page, f"Claims of {paper.name}")]
-    parts += [_section(record, page) for record in records]
+    names = [record.name for record in records]
+    drawings = inputs.units[paper.stem].figures
+    for record in records:
+        pictures = {n: svg for n, svg in drawings.items() if shown_by(n, names) == record.name}
+        parts.append(_section(record, page, pictures))
     return "\n\n".join(parts)
 
 
@@ -41,7 +47,19 @@ def _head(paper: Paper) -> str:
     return f'---\ntitle: "{paper.name}: results"\ndescription: "{description}"\n---'
 
 
-def _section(record: Record, page: str) -> str:
+def _picture(key: str, svg: str, page: str) -> str:
+    """A figure of a record, with the words that say what it shows."""
+    width, height = size(svg)
+    address = link(f"results/{key.replace('.', '/')}", page)
+    said = esc(alt_text(key))
+    return (
+        f'<figure class="fig"><img src="{address}.svg" alt="{said}" width="{width}" height="{height}" loading="lazy">'
+        f'<figcaption>{said}</figcaption><p class="get"><a href="{address}.svg">SVG</a> '
+        f'<a href="{address}.png">PNG</a></p></figure>'
+    )
+
+
+def _section(record: Record, page: str, pictures: Mapping[str, str]) -> str:
     content = record.content
     title = record.name.replace("_", " ").capitalize()
     question = f"{esc(content['question'])}" if content.get("question") else ""
@@ -71,6 +89,7 @@ def _section(record: Record, page: str) -> str:
         for part in (
             f"## {title} {{#{record.name}}}",
             f'<p class="lede">{question}</p>' if question else "",
+            *(_picture(f"{record.paper}.{name}", svg, page) for name, svg in pictures.items()),
             _summary(record, page),
             f'<dl class="facts-of">{about}</dl>',
             _settings(content.get("settings", {})),
