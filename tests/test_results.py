@@ -68,6 +68,22 @@ def test_no_rule_was_changed_in_silence(paper):
         )
 
 
+SWEEPS = [
+    record for paper in units() for record in records(paper).values() if record.kind == "tuning"
+]
+
+
+@pytest.mark.parametrize("sweep", SWEEPS, ids=lambda record: record.key)
+def test_each_arm_runs_at_the_rate_that_its_sweep_chose(sweep):
+    experiment = experiments(sweep.paper)[sweep.name.removesuffix("_tuning")]
+    for setting in experiment.tune:
+        chosen, used = sweep.best[setting], experiment.settings[setting]
+        if isinstance(used, dict):
+            assert used == chosen, setting
+        else:  # one value for all arms, or a stage's: it is the best of some arm
+            assert used in (chosen.values() if isinstance(chosen, dict) else [chosen]), setting
+
+
 def test_claims_have_ids_of_their_own_and_words_of_ours():
     ids = [(paper, claim.id) for paper in units() for claim in claims(paper)]
     assert len(ids) == len(set(ids))
