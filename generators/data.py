@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
+import torch
 from num2words import num2words
+from sklearn.datasets import load_digits
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from torch import Tensor
 
 from generators.files import ROOT, digest
 
@@ -127,6 +130,29 @@ def byte_pairs(texts: list[str], merges: int, special: list[str]) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
+
+
+# Handwritten digits (carried by scikit-learn) --------------------------------------------------------------
+
+
+@functools.cache
+def digits(split: str) -> tuple[Tensor, Tensor]:
+    """Handwritten digits of 13 people, 8 by 8 pixels (Alpaydin and Kaynak, 1998; the test part of their set).
+
+    Args:
+        split: `train` (1,438 pictures) or `test` (359, every fifth). Neighbours in the set are often of one writer,
+            so a writer may be in both.
+
+    Returns:
+        Pictures B 1 8 8 with ink from 0 to 1, and the digits they show, B. Not to be changed in place.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f'digits have no split "{split}", only train, test')
+    bunch = load_digits()
+    images = torch.tensor(bunch.images, dtype=torch.float32)[:, None] / 16  # 17 shades
+    labels = torch.tensor(bunch.target, dtype=torch.int64)
+    chosen = (torch.arange(len(labels)) % 5 == 4) == (split == "test")
+    return images[chosen], labels[chosen]
 
 
 # Multi30k (downloaded; benchmark tier) ----------------------------------------------------------------------

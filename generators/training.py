@@ -6,9 +6,21 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 Progress = Callable[[float, float], None]
+Groups = list[dict[str, Any]]
 report: Progress = lambda done, loss: None  # noqa: E731  the pool puts its own here, to move the progress bar
+
+
+def adamw(groups: Groups) -> Optimizer:
+    """AdamW with the betas and epsilon of "Attention Is All You Need"."""
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-9, fused=True)
+
+
+def sgd(groups: Groups) -> Optimizer:
+    """Stochastic gradient descent with momentum 0.9, as image networks are trained (He et al., 2015)."""
+    return torch.optim.SGD(groups, momentum=0.9)
 
 
 def training(
@@ -20,8 +32,9 @@ def training(
     warmup: int = 0,
     weight_decay: float = 0.0,
     clip: float = 1.0,
+    optimizer: Callable[[Groups], Optimizer] = adamw,
 ) -> Iterator[tuple[int, float]]:
-    """Train with AdamW: linear warm-up, cosine decay to zero, clipped gradients.
+    """Train: linear warm-up, cosine decay to zero, clipped gradients.
 
     The caller walks through the steps and may look at the model between any two:
     `for step, loss in training(...)`.
@@ -33,8 +46,9 @@ def training(
         steps: Number of updates.
         lr: Peak learning rate; or the rate at every step, from 1, where a paper has a schedule of its own.
         warmup: Steps from 0 to the peak.
-        weight_decay: Decoupled, on matrices only.
-        clip: Largest norm of the gradient.
+        weight_decay: On matrices and kernels only; AdamW's is decoupled.
+        clip: Largest norm of the gradient; infinity leaves it as it is.
+        optimizer: Makes an optimizer for the groups of parameters: `adamw` or `sgd`.
 
     Yields:
         The step, from 1, and its loss before the update.
@@ -45,16 +59,16 @@ def training(
         {"params": matrices, "weight_decay": weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-9, fused=True)
+    updates = optimizer(groups)
     for step in range(1, steps + 1):
-        for group in optimizer.param_groups:
+        for group in updates.param_groups:
             group["lr"] = lr(step) if callable(lr) else lr * schedule(step, steps, warmup)
         model.train()
         loss = loss_of(next(batches))
-        optimizer.zero_grad()
+        updates.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), clip)
-        optimizer.step()
+        updates.step()
         value = loss.item()
         if not math.isfinite(value):
             raise FloatingPointError(

@@ -23,6 +23,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from implementations.layernorm import LayerNorm
+
 
 @dataclass(frozen=True)
 class TransformerConfig:
@@ -225,7 +227,7 @@ class Residual(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.dropout = nn.Dropout(config.dropout)
-        self.norm = nn.LayerNorm(config.d_model)
+        self.norm = LayerNorm(config.d_model)
 
     def forward(
         self, x: Float[Tensor, "B T D"], change: Float[Tensor, "B T D"]

@@ -11,6 +11,7 @@ from generators.experiment import VERDICTS
 from generators.experiments.transformer import cost, dropout, recurrence, smoothing, warmup
 from generators.experiments.transformer.task import corpus
 from generators.record import Record
+from implementations.layernorm import LayerNorm
 from implementations.transformer import (
     Transformer,
     TransformerConfig,
@@ -45,8 +46,8 @@ def unlike(model: nn.Module) -> nn.Module:
     """The same model with gains and shifts of its norms that are not 1 and 0."""
     with torch.no_grad():
         for module in model.modules():
-            if isinstance(module, nn.LayerNorm):
-                module.weight.uniform_(0.5, 1.5)
+            if isinstance(module, LayerNorm):
+                module.gain.uniform_(0.5, 1.5)
                 module.bias.uniform_(-0.5, 0.5)
     return model
 

@@ -133,7 +133,7 @@ def torch_names(layer: nn.Module) -> dict[str, Tensor]:
         named[f"{name}.out_proj.weight"] = module.output.weight
         named[f"{name}.out_proj.bias"] = torch.zeros(D)
     for number, residual in enumerate(norms, start=1):
-        named[f"norm{number}.weight"] = residual.norm.weight
+        named[f"norm{number}.weight"] = residual.norm.gain
         named[f"norm{number}.bias"] = residual.norm.bias
     return named
 

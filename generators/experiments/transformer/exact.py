@@ -236,6 +236,7 @@ THEIR_NAMES = {
     "add_self.norm": "self_attn_layer_norm",
     "add_cross.norm": "encoder_attn_layer_norm",
     "add_feed_forward.norm": "final_layer_norm",
+    "layer_norm.gain": "layer_norm.weight",
 }
 
 

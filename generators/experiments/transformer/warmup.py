@@ -16,6 +16,7 @@ from generators.experiments.transformer.task import PADDING, Corpus, accuracy, b
 from generators.experiments.transformer.task import started as behind_start
 from generators.record import Record
 from generators.training import training
+from implementations.layernorm import LayerNorm
 from implementations.transformer import (
     KeysValues,
     Transformer,
@@ -73,8 +74,8 @@ class PreNormTransformer(Transformer):
         for layer in [*self.encoder, *self.decoder]:
             layer.feed_forward = NormFirst(layer.feed_forward, layer.add_feed_forward.norm)
             layer.add_feed_forward.norm = nn.Identity()
-        self.encoder_norm = nn.LayerNorm(config.d_model)
-        self.decoder_norm = nn.LayerNorm(config.d_model)
+        self.encoder_norm = LayerNorm(config.d_model)
+        self.decoder_norm = LayerNorm(config.d_model)
 
     def encode(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """Read the source; normalise what comes out."""
