@@ -3,25 +3,24 @@ r"""Deep Residual Learning for Image Recognition (He et al., 2015, arXiv:1512.03
 A stack of layers learns what to change about its input, and the input itself is added back: $y = F(x) + x$. To do
 nothing a block needs only weights near zero, so more blocks need not make a network worse, as more plain layers did.
 
-The second half of the story is here too: Identity Mappings in Deep Residual Networks (He et al., 2016,
-arXiv:1603.05027) moves norm and ReLU into the branch, and nothing remains on the way from the first block to the last.
+The sequel is here too: Identity Mappings in Deep Residual Networks (He et al., 2016, arXiv:1603.05027) moves norm
+and ReLU into the branch, so that nothing but additions lies between the first block and the last.
 
 Shapes: B batch, C channels, N channels after the block, M width of a bottleneck, H height, W width, h and w height
 and width after a stride, K classes, P colours.
 
 Departs from the paper:
-    A bottleneck halves the image in its 3x3 convolution, as everybody does today; the paper's Table 1 was computed
-    with the stride in the first 1x1 (`stride_in_first=True`), where three of four inputs are never looked at.
+    A bottleneck halves the image in its 3x3 convolution, as everybody does today. The authors' has the stride in the
+    first 1x1 (`stride_in_first=True`): then neither branch nor shortcut looks at three of four pixels.
     Normalisation in evaluation uses moving averages (momentum 0.1, epsilon 1e-5), as in PyTorch; the authors
     computed the statistics of their released models over a large batch, after training.
     Which side of the channels option A fills with zeros is not printed: here the new ones come after the old ones.
-    Pre-activation: the first block adds to the bare output of the first convolution; the authors normalise it once
-    before it splits in two. Where the shape changes, the shortcut here reads the block's input, not the normalised one.
+    Pre-activation: the first block adds to the bare output of the stem; the authors normalise and rectify that once
+    before it splits in two. Where the shape changes, the shortcut here reads the block's input as it is.
 """
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -121,6 +120,7 @@ def pad_channels(
         channels: N, how many there shall be.
 
     Example:
+        >>> import torch
         >>> pad_channels(torch.ones(1, 1, 2, 2), stride=2, channels=3).flatten().tolist()
         [1.0, 0.0, 0.0]
     """
@@ -241,7 +241,7 @@ class Bottleneck(nn.Module):
 
 
 class PreActivationBlock(nn.Module):
-    r"""Norm and ReLU before each convolution, and nothing after the addition (He et al., 2016, Section 4.1).
+    r"""Norm and ReLU before each convolution, and nothing after the addition (He et al., 2016, Section 4).
 
     $$x_{l+1} = s(x_l) + F(x_l) \qquad
       F(x) = W_2 * \sigma(\mathrm{BN}(W_1 * \sigma(\mathrm{BN}(x))))$$
@@ -271,7 +271,7 @@ class PreActivationBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Stem, stages of blocks, the mean over all pixels, one linear layer (Table 1; Section 4.2 for the small stem)."""
+    """Stem, stages of blocks, the mean over all pixels, one linear layer (Table 1; small stem: Section 4.2)."""
 
     def __init__(self, config: ResNetConfig, block: type[nn.Module] | None = None) -> None:
         """Build it.
@@ -328,9 +328,9 @@ class ResNet(nn.Module):
 
 
 class PreActivationResNet(ResNet):
-    """The same network with nothing but additions between the blocks (He et al., 2016, Section 4.1).
+    """The same network with nothing but additions between the blocks (He et al., 2016, Section 4).
 
-    The stem ends in its convolution (or pool), as the first block begins with a norm; the last sum gets one of its own.
+    The first block begins with a norm, so the stem has none; the last sum gets one of its own.
     """
 
     def __init__(self, config: ResNetConfig, block: type[nn.Module] = PreActivationBlock) -> None:
