@@ -15,8 +15,8 @@ Departs from the paper:
     Normalisation in evaluation uses moving averages (momentum 0.1, epsilon 1e-5), as in PyTorch; the authors
     computed the statistics of their released models over a large batch, after training.
     Which side of the channels option A fills with zeros is not printed: here the new ones come after the old ones.
-    Pre-activation: the first block adds to the bare output of the stem; the authors normalise and rectify that once
-    before it splits in two. Where the shape changes, the shortcut here reads the block's input as it is.
+    Pre-activation: every shortcut reads the block's input as it is. In the first block and where the shape changes,
+    the authors normalise and rectify the input before it splits in two, and their projection has no norm.
 """
 
 from dataclasses import dataclass
@@ -127,7 +127,8 @@ def pad_channels(
     new = channels - x.shape[1]
     if new < 0:
         raise ValueError(f"{x.shape[1]} channels cannot be padded to {channels}")
-    return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, new))
+    # A pool of one pixel picks what a slice would, and its gradient keeps the memory format; a slice's does not.
+    return F.pad(F.avg_pool2d(x, 1, stride), (0, 0, 0, 0, 0, new))
 
 
 class PaddedShortcut(nn.Module):
