@@ -203,7 +203,8 @@ def copy_layer(ours: nn.Module, theirs: nn.Module) -> None:
     theirs.linear1.load_state_dict(ours.feed_forward.expand.state_dict())
     theirs.linear2.load_state_dict(ours.feed_forward.contract.state_dict())
     for index, norm in enumerate(norms, start=1):
-        theirs.get_submodule(f"norm{index}").load_state_dict(norm.state_dict())
+        tensors = {"weight": norm.gain, "bias": norm.bias}
+        theirs.get_submodule(f"norm{index}").load_state_dict(tensors)
 
 
 def _differences(outputs: list[Tensor], inputs: list[Tensor]) -> dict[str, float]:
