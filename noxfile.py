@@ -173,10 +173,11 @@ def rebuild(session: nox.Session) -> None:
 @shared
 def notebook(session: nox.Session) -> None:
     """Execute a notebook into .cache/notebooks, to be opened with Jupyter: -- PAPER."""
-    paper = session.posargs[0] if session.posargs else "transformer"
-    source = ROOT / "docs" / "notebooks" / f"{paper}.py"
-    if not source.is_file():
-        session.error(f"no notebook {source.relative_to(ROOT)}")
+    sources = {path.stem: path for path in sorted((ROOT / "docs" / "notebooks").glob("*.py"))}
+    paper = session.posargs[0] if session.posargs else ""
+    if paper not in sources:
+        said = f'there is no notebook "{paper}"' if paper else "which notebook?"
+        session.error(f"{said} (nox -s notebook -- PAPER; there are: {', '.join(sources)})")
     target = ROOT / ".cache" / "notebooks" / f"{paper}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
     python(
@@ -188,6 +189,6 @@ def notebook(session: nox.Session) -> None:
         "--execute",
         "--output",
         str(target),
-        str(source),
+        str(sources[paper]),
         PYTHONPATH=str(ROOT),
     )

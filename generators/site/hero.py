@@ -25,7 +25,6 @@ LANGUAGES = {
     "nl": "Dutch",
     "es": "Spanish",
 }
-RECORD = "transformer.alignment"
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,15 @@ class Decode:
 
 
 def hero(inputs: Inputs, page: str) -> str:
-    """The frame on the home page; empty until the record exists."""
-    record = inputs.records.get(RECORD)
+    """The frame on the home page: of the record that `extra.hero` names; empty until it exists."""
+    name = str(inputs.extra.get("hero", ""))
+    record = inputs.records.get(name)
     found = [decode(example) for example in record.runs[0].get("examples", [])] if record else []
     if not found:
         return ""
     best = max(found, key=merit)
     return (
-        '<div class="frame" id="hero" data-record="transformer.alignment">'
+        f'<div class="frame" id="hero" data-record="{esc(name)}">'
         f'<p class="frame-head"><span><strong>{esc(best.title)}</strong>, {esc(best.subtitle)}</span>'
         f"<span>Cross-attention, last layer, mean of heads, %</span></p>{draw(best)}</div>"
     )
