@@ -14,7 +14,8 @@ Departs from the paper:
     first 1x1 (`stride_in_first=True`): then neither branch nor shortcut looks at three of four pixels.
     Normalisation in evaluation uses moving averages (momentum 0.1, epsilon 1e-5), as in PyTorch; the authors
     computed the statistics of their released models over a large batch, after training.
-    Which side of the channels option A fills with zeros is not printed: here the new ones come after the old ones.
+    Which side of the channels option A fills with zeros is not printed. Here the new ones come after the old ones;
+    the other side is the same network with its channels renumbered.
     Pre-activation: every shortcut reads the block's input as it is. In the first block and where the shape changes,
     the authors normalise and rectify the input before it splits in two, and their projection has no norm.
 """
