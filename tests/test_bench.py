@@ -95,8 +95,8 @@ def test_the_table_says_who_was_fastest_and_who_was_not_there(clock):
             Contestant("absent", {"": fails}),
         ],
         rounds=3,
-        tokens=100,
-        work_per_token=1e6,
+        items=100,
+        work_per_item=1e6,
         peak=1e8,
     )
     assert found["default"]["fastest_peer"] == found["fast"]["fastest_peer"] == "quick"
@@ -130,12 +130,37 @@ def test_the_table_says_who_was_fastest_and_who_was_not_there(clock):
     assert "best against best: ours fast, quick fast: 1.60" in printed
 
 
+def test_what_is_counted_has_its_own_word_and_a_goal_may_name_one_peer(clock):
+    """Pictures, and our own model built in another way as the peer that a goal names."""
+    ours = contestant(clock, OURS, default=2.0, fast=2.0)
+    twin = contestant(clock, "plain_layout", default=2.5, fast=3.0)
+    found = {"step": bench.compete([ours, twin], 2, 10, 1e6, peak=1e8, item="image")}
+    assert found["step"]["default"]["plain_layout"]["images_per_second"] == 4.0
+    assert (found["step"]["images"], found["step"]["work_per_image"]) == (10, 1e6)
+    assert not any("token" in key for key in found["step"])
+    judged = bench.judged([Goal("step.default.plain_layout.ratio", 1.15)], found)
+    assert judged == {
+        "goals": [
+            {
+                "goal": "step.default.plain_layout.ratio",
+                "wanted": 1.15,
+                "measured": 1.25,
+                "met": True,
+            }
+        ],
+        "goals_met": 1,
+    }
+    printed = bench.table("a step", found["step"], item="image")
+    assert "MFLOP per image" in printed
+    assert "images/s" in printed
+
+
 def test_the_fastest_form_of_a_peer_competes_in_each_setting(clock):
     first = contestant(clock, "peer", default=1.0, fast=3.0).forms[""]
     second = contestant(clock, "peer", default=2.0, fast=2.0).forms[""]
     peer = Contestant("peer", {"first": first, "second": second, "broken": fails})
     ours = contestant(clock, OURS, default=1.0, fast=1.0)
-    found = bench.compete([ours, peer], rounds=2, tokens=1, work_per_token=1, peak=1)
+    found = bench.compete([ours, peer], rounds=2, items=1, work_per_item=1, peak=1)
     assert found["default"]["peer"]["form"] == "first"
     assert found["fast"]["peer"]["form"] == "second"
     assert found["failures"] == {"peer broken": "ImportError: no module named peer"}
@@ -148,7 +173,7 @@ def test_we_may_not_fail(clock):
 
 def test_without_peers_there_is_still_a_table(clock):
     ours = contestant(clock, OURS, default=1.0, fast=1.0)
-    found = bench.compete([ours], rounds=2, tokens=1, work_per_token=1, peak=1)
+    found = bench.compete([ours], rounds=2, items=1, work_per_item=1, peak=1)
     assert found["best_against_best"] == {}
     assert "ours" in bench.table("alone", found)
     judged = Goal("default.ratio_fastest", 1.0).judge(found)

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from torch import nn
 
 from generators.experiment import save
 from generators.papers import UnknownName
@@ -114,6 +115,59 @@ def heats(forms: Mapping[str, Ready], setting: str) -> str:
     return min(times, key=lambda form: times[form])
 
 
+# Whether a contestant trains ---------------------------------------------------------------------------------
+
+
+def count(model: nn.Module) -> int:
+    """Parameters that are trained."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def training(model: nn.Module, step: Callable[[], float]) -> Ready:
+    """A model's training step, once it is sure that it trains: gradients for all its weights, a loss that falls."""
+    first = step()
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    idle = [name for name, p in parameters.items() if p.grad is None or not p.grad.any()]
+    if idle:
+        raise ValueError(f"no gradient reaches {', '.join(idle)}")
+    second = step()
+    if not second < first:
+        raise ValueError(f"the loss does not fall: {first:.4f}, then {second:.4f}")
+    return Ready(step, count(model))
+
+
+def learned(found: dict[str, Any]) -> dict[str, Any]:
+    """What a race of training steps gave, once it is sure that everybody's loss fell in it."""
+    for setting in SETTINGS:
+        for name in found["parameters"]:
+            first, last = found[setting][name]["results"]
+            if not last < first:
+                raise ValueError(f"{name} does not learn: its loss went from {first} to {last}")
+    return found
+
+
+def fast_precision(
+    build_step: Callable[[], Callable[[], float]], steps: int, tolerance: float
+) -> dict[str, Any]:
+    """Losses in fast precision beside the default's; `build_step` gives a step from the same start each time."""
+    losses = {}
+    for setting in SETTINGS:
+        step = in_setting(setting, build_step())
+        losses[setting] = [step() for _ in range(steps)]
+    worst = max(abs(f - d) / d for d, f in zip(losses["default"], losses["fast"], strict=True))
+    return {
+        "steps": steps,
+        "first_loss": round(losses["default"][0], 4),
+        "last_loss": round(losses["default"][-1], 4),
+        "worst": worst,
+        "tolerance": tolerance,
+        "agrees": worst <= tolerance,
+    }
+
+
+# The race -----------------------------------------------------------------------------------------------------
+
+
 def race(entries: Mapping[Entry, Callable[[], float]], rounds: int) -> dict[Entry, list[Sample]]:
     """Time all entries once a round; every round begins one further along the list."""
     order = list(entries)
@@ -135,18 +189,20 @@ def ratio(theirs: list[Sample], ours: list[Sample]) -> dict[str, float]:
 def compete(
     contestants: list[Contestant],
     rounds: int,
-    tokens: int,
-    work_per_token: float,
+    items: int,
+    work_per_item: float,
     peak: float,
+    item: str = "token",
 ) -> dict[str, Any]:
     """Let everybody do a workload in both settings.
 
     Args:
-        contestants: Ours and its peers.
+        contestants: Ours and its peers; a peer may be our own model, built in another way.
         rounds: How many.
-        tokens: How many a unit of work handles.
-        work_per_token: Floating-point operations that one of them needs.
+        items: How many tokens, images ... a unit of work handles.
+        work_per_item: Floating-point operations that one of them needs.
         peak: Operations a second that the machine's best matrix product reaches.
+        item: What is counted: the record has `<item>s_per_second` and `work_per_<item>`.
 
     Returns:
         Setting -> contestant -> its numbers, then what compares all of them, and whom it went wrong for.
@@ -169,8 +225,8 @@ def compete(
             seconds = middle(times[name, setting])
             found[setting][name] = {
                 "ms": round(1e3 * seconds, 3),
-                "tokens_per_second": round(tokens / seconds, 1),
-                "peak": round(tokens * work_per_token / seconds / peak, 4),
+                f"{item}s_per_second": round(items / seconds, 1),
+                "peak": round(items * work_per_item / seconds / peak, 4),
                 "form": form[name, setting],
                 "results": [round(times[name, setting][end].result, 4) for end in (0, -1)],
                 **ratio(times[name, setting], times[OURS, setting]),
@@ -193,8 +249,8 @@ def compete(
         "parameters": {
             name: next(iter(forms.values())).parameters for name, forms in ready.items()
         },
-        "tokens": tokens,
-        "work_per_token": round(work_per_token),
+        f"{item}s": items,
+        f"work_per_{item}": round(work_per_item),
         "samples": len(samples),
         "disturbed": sum(one.disturbed > DISTURBED for one in samples),
         "failures": failures,
@@ -270,17 +326,27 @@ class Goal:
         return {"goal": self.path, "wanted": self.wanted, "measured": value, "met": met}
 
 
-def table(workload: str, found: dict[str, Any]) -> str:
+def judged(goals: list[Goal], measured: dict[str, Any]) -> dict[str, Any]:
+    """Every goal with what became of it, printed too, and how many are met: the end of a benchmark's record."""
+    verdicts = [goal.judge(measured) for goal in goals]
+    for one in verdicts:
+        word = "met" if one["met"] else "MISSED"
+        print(f"{word:7}{one['goal']} {one['measured']} ({one['wanted']})")
+    return {"goals": verdicts, "goals_met": sum(one["met"] for one in verdicts)}
+
+
+def table(workload: str, found: dict[str, Any], item: str = "token") -> str:
     """What a workload gave, for the terminal."""
-    header = f"{'':26}{'ms':>9}{'tokens/s':>10}{'of peak':>9}{'ratio':>7}  quartiles"
-    lines = [f"{workload}: {found['work_per_token'] / 1e6:.1f} MFLOP a token", header]
+    rate = f"{item}s/s"
+    header = f"{'':26}{'ms':>9}{rate:>10}{'of peak':>9}{'ratio':>7}  quartiles"
+    lines = [f"{workload}: {found[f'work_per_{item}'] / 1e6:.1f} MFLOP per {item}", header]
     for setting in SETTINGS:
         for name, row in found[setting].items():
             if not isinstance(row, dict):
                 continue
             label = f"{setting} {name} {row['form']}".rstrip()
             lines.append(
-                f"{label:26}{row['ms']:9.1f}{row['tokens_per_second']:10.0f}{row['peak']:9.1%}"
+                f"{label:26}{row['ms']:9.1f}{row[f'{item}s_per_second']:10.0f}{row['peak']:9.1%}"
                 f"{row['ratio']:7.2f}  {row['ratio_q1']:.2f} to {row['ratio_q3']:.2f}"
             )
     best = found["best_against_best"]
