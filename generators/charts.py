@@ -1,7 +1,7 @@
-"""Drawing by hand, in pixels: boxes, arrows, clocks and heat maps, for figures that are no plain curves or bars."""
+"""Figures that are no plain curves or bars, in pixels: boxes, arrows, clocks, heat maps, and races of a benchmark."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon, Rectangle, Wedge
 
-from generators.figure import SMALL, STRONG, TEXT, WIDTH, new_figure, text_width
+from generators.figure import (
+    SMALL,
+    STRONG,
+    TEXT,
+    WIDTH,
+    logarithmic,
+    new_figure,
+    text_width,
+)
 from generators.palette import SEQUENTIAL, colour
+from generators.record import Record
 
 Point = tuple[float, float]
 
@@ -256,3 +265,70 @@ def small_map(
             color=colour(on_step(step(weights[row][column]))),
             markeredgewidth=0,
         )
+
+
+# Races: the record of a benchmark -------------------------------------------------------------------------------
+
+
+def race(record: Record, works: Mapping[str, str], peers: Mapping[str, str], head: str) -> Figure:
+    """Each peer's time over ours, for each work in both settings; the fastest with its quartiles, in colour.
+
+    `works` and `peers` give names to keys of the record; `head` stands above the first works.
+    """
+    run = record.runs[0]
+    rows = [(work, setting) for work in works for setting in ("default", "fast")]
+    top, gap = 26, 10  # between two kinds of work
+    height = 27 * len(rows) + gap * (len(works) - 1)
+    figure, axes = new_figure(
+        top + height + 46, left=132, right=128, top=top, bottom=46, x="their time over ours"
+    )
+    axes.grid(visible=False, axis="y")
+    axes.grid(axis="x")
+    axes.set(xscale="log", ylim=(height, 0), yticks=[])
+    for number, (work, setting) in enumerate(rows):
+        y = 13 + 27 * number + gap * (number // 2)
+        found = run[work][setting]
+        fastest = found["fastest_peer"]
+        for name in (peer for peer in peers if peer in found and peer != fastest):
+            axes.plot(found[name]["ratio"], y, "o", color=colour("edge"), markersize=5)
+        middle, low, high = (found[fastest][key] for key in ("ratio", "ratio_q1", "ratio_q3"))
+        axes.plot([low, high], [y, y], color=colour("c1"), linewidth=5, alpha=0.35)
+        style = {"markersize": 8, "markeredgecolor": colour("paper"), "markeredgewidth": 1.2}
+        axes.plot(middle, y, "o", color=colour("c1"), clip_on=False, **style)
+        if setting == "default":
+            beside(axes, works[work], 0, y, -130, "left")
+        dim = {"color": colour("dim"), "size": SMALL}
+        beside(axes, setting, 0, y, -8, **dim)
+        beside(axes, f"{middle:.2f}", 1, y, 32, color=colour("c1"), weight=STRONG)
+        beside(axes, peers[fastest], 1, y, 40, "left", **dim)
+    axes.axvline(1, color=colour("ink"), linewidth=1.2)
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, 0.9), max(high, 1.5))
+    logarithmic(
+        axes.xaxis, [tick for tick in (0.5, 0.7, 1, 1.2, 1.5, 2, 3, 4, 6) if low < tick < high]
+    )
+    place = 2 / WIDTH, 1 - 12 / (top + height + 46)
+    figure.text(*place, head, color=colour("dim"), size=SMALL, va="center")
+    return figure
+
+
+def race_table(record: Record, works: Mapping[str, str], peers: Mapping[str, str]) -> str:
+    """Each peer's time over ours with quartiles, and ours as a share of the machine's products, in Markdown."""
+    run = record.runs[0]
+    lines = [
+        f"| work | precision | {' | '.join(peers.values())} | ours, of peak |",
+        f"| --- | --- | {'--: | ' * len(peers)}--: |",
+    ]
+    for work, label in works.items():
+        for setting in ("default", "fast"):
+            found = run[work][setting]
+            cells = [
+                f"{found[peer]['ratio']:.2f} ({found[peer]['ratio_q1']:.2f} to {found[peer]['ratio_q3']:.2f})"
+                if peer in found
+                else "–"
+                for peer in peers
+            ]
+            peak = found["ours"].get("peak")
+            share = f"{100 * peak:.0f} %" if peak else "–"
+            lines.append(f"| {label} | {setting} | {' | '.join(cells)} | {share} |")
+    return "\n".join(lines) + "\n"

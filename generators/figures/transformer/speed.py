@@ -2,19 +2,8 @@
 
 from matplotlib.figure import Figure
 
-from generators.charts import beside
-from generators.figure import (
-    SMALL,
-    STRONG,
-    WIDTH,
-    end_labels,
-    grouped,
-    line,
-    logarithmic,
-    new_figure,
-    panel,
-)
-from generators.palette import colour
+from generators.charts import race, race_table
+from generators.figure import end_labels, grouped, line, logarithmic, new_figure, panel
 from generators.record import Record
 
 NAMES = {
@@ -26,51 +15,15 @@ NAMES = {
 }
 
 
+def works(record: Record) -> dict[str, str]:
+    """What is timed, and its name in the figure."""
+    lengths = {f"step_{length}": f"{length} tokens" for length in record.settings["lengths"]}
+    return lengths | {"generation": "generation"}
+
+
 def bench(record: Record) -> Figure:
     """Time of five libraries as a multiple of ours, for training steps and generation; the fastest in colour."""
-    run, lengths = record.runs[0], record.settings["lengths"]
-    works = {f"step_{length}": f"{length} tokens" for length in lengths}
-    works["generation"] = "generation"
-    rows = [(work, setting) for work in works for setting in ("default", "fast")]
-    top, gap = 26, 10  # between two kinds of work
-    height = 27 * len(rows) + gap * (len(works) - 1)
-    figure, axes = new_figure(
-        top + height + 46, left=132, right=128, top=top, bottom=46, x="their time over ours"
-    )
-    axes.grid(visible=False, axis="y")
-    axes.grid(axis="x")
-    axes.set(xscale="log", ylim=(height, 0), yticks=[])
-    for number, (work, setting) in enumerate(rows):
-        y = 13 + 27 * number + gap * (number // 2)
-        found = run[work][setting]
-        fastest = found["fastest_peer"]
-        for name in (peer for peer in NAMES if peer in found and peer != fastest):
-            axes.plot(found[name]["ratio"], y, "o", color=colour("edge"), markersize=5)
-        middle, low, high = (found[fastest][key] for key in ("ratio", "ratio_q1", "ratio_q3"))
-        axes.plot([low, high], [y, y], color=colour("c1"), linewidth=5, alpha=0.35)
-        style = {"markersize": 8, "markeredgecolor": colour("paper"), "markeredgewidth": 1.2}
-        axes.plot(middle, y, "o", color=colour("c1"), clip_on=False, **style)
-        if setting == "default":
-            beside(axes, works[work], 0, y, -130, "left")
-        dim = {"color": colour("dim"), "size": SMALL}
-        beside(axes, setting, 0, y, -8, **dim)
-        beside(axes, f"{middle:.2f}", 1, y, 32, color=colour("c1"), weight=STRONG)
-        beside(axes, NAMES[fastest], 1, y, 40, "left", **dim)
-    axes.axvline(1, color=colour("ink"), linewidth=1.2)
-    low, high = axes.get_xlim()
-    axes.set_xlim(min(low, 0.9), max(high, 1.5))
-    logarithmic(
-        axes.xaxis, [tick for tick in (0.5, 0.7, 1, 1.2, 1.5, 2, 3, 4, 6) if low < tick < high]
-    )
-    figure.text(
-        2 / WIDTH,
-        1 - 12 / (top + height + 46),
-        "training step",
-        color=colour("dim"),
-        size=SMALL,
-        va="center",
-    )
-    return figure
+    return race(record, works(record), NAMES, "training step")
 
 
 def length_cost(record: Record) -> Figure:
@@ -139,26 +92,11 @@ def recurrence(record: Record) -> Figure:
 
 def bench_table(record: Record) -> str:
     """Every library's time over ours, with quartiles, and how much of the machine's products ours reaches."""
-    run = record.runs[0]
-    works = [*(f"step_{length}" for length in record.settings["lengths"]), "generation"]
-    lines = [
-        f"| work | precision | {' | '.join(NAMES.values())} | ours, of peak |",
-        f"| --- | --- | {'--: | ' * len(NAMES)}--: |",
-    ]
-    for work in works:
-        label = work.replace("step_", "step, ").replace("generation", "generation, cached")
-        for setting in ("default", "fast"):
-            found = run[work][setting]
-            cells = [
-                f"{found[peer]['ratio']:.2f} ({found[peer]['ratio_q1']:.2f} to {found[peer]['ratio_q3']:.2f})"
-                if peer in found
-                else "–"
-                for peer in NAMES
-            ]
-            peak = found["ours"].get("peak")
-            share = f"{100 * peak:.0f} %" if peak else "–"
-            lines.append(f"| {label} | {setting} | {' | '.join(cells)} | {share} |")
-    return "\n".join(lines) + "\n"
+    names = {
+        work: work.replace("step_", "step, ").replace("generation", "generation, cached")
+        for work in works(record)
+    }
+    return race_table(record, names, NAMES)
 
 
 TABLES = {"bench_table": bench_table}
