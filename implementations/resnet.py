@@ -307,9 +307,8 @@ class ResNet(nn.Module):
         self.final: nn.Module = nn.Identity()
         self.classifier = nn.Linear(channels, config.n_classes)
         for module in self.modules():
-            if isinstance(
-                module, nn.Conv2d
-            ):  # Section 3.4: gradients keep their size through a ReLU
+            if isinstance(module, nn.Conv2d):
+                # Section 3.4: so started, gradients keep their size through convolution and ReLU.
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def features(self, images: Float[Tensor, "B P H W"]) -> Float[Tensor, "B C h w"]:
