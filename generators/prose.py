@@ -3,7 +3,8 @@
 A number that we measured:      `<!--r:transformer.translation.accuracy:pct-->98.7 %<!--/r-->`
 A number that the paper prints: `<!--p:A7-->28.4<!--/p-->`, with the id of its claim
 Blocks, on lines of their own:  `<!--t:paper.name-->` a table, `<!--f:paper.name-->` a figure and its caption,
-                                `<!--c:paper.Class.method-->` quoted code (`:bare` leaves its docstring out)
+                                `<!--c:paper.Class.method-->` quoted code (`:bare` leaves its docstring out),
+                                `<!--t:house.headlines-->` the headlines of all papers, from their notes
 
 `rewrite` fills them in from results/ and implementations/; with `check` it only says what is stale, unknown or
 stands where Markdown would break it. In the section "What we measured" no number may stand outside a marker.
@@ -17,8 +18,8 @@ from pathlib import Path
 
 from generators.files import ROOT, Damaged, write_atomically
 from generators.formats import SPREADS, shown, with_spread
-from generators.papers import UnknownName, papers
-from generators.record import RESULTS, ledger, value
+from generators.papers import UnknownName, front_matter, papers
+from generators.record import RESULTS, ledger, records, value
 from generators.source import alt_text, quoted
 
 MENDS = "`nox -s figures` mends it"
@@ -217,6 +218,8 @@ def _said(marker: Marker, file: Path) -> str:
         if marker.key not in ids:
             raise UnknownName("claim", marker.key, ids)
         return marker.body
+    if marker.kind == "t" and marker.key == HEADLINES:
+        return f"\n\n{headlines(file.parent)}\n\n"
     if marker.kind == "t":
         return f"\n\n{_result(marker.key, '.md', 'table').read_text(encoding='utf-8').strip()}\n\n"
     if marker.kind == "c":
@@ -228,13 +231,57 @@ def _said(marker: Marker, file: Path) -> str:
 
 
 def _figure(marker: Marker, file: Path) -> str:
-    address = Path(os.path.relpath(_result(marker.key, ".svg", "figure"), file.parent)).as_posix()
+    address = _from(file.parent, _result(marker.key, ".svg", "figure"))
     caption = re.sub(r"\A\s*!\[[^\n]*\n?", "", marker.body).strip()
     if not caption.startswith("**"):
         raise ValueError(
             f"the figure {marker.key} needs a caption: its finding in bold, then how it was made"
         )
     return f"\n\n![{alt_text(marker.key)}]({address})\n\n{caption}\n\n"
+
+
+# Headlines: what each note's front matter says was asked and measured, in one table ----------------------------
+
+HEADLINES = "house.headlines"
+
+
+def headlines(folder: Path) -> str:
+    """The headlines of every paper that has a note, as a table with links for a page in `folder`."""
+    rows = ["| paper | what we asked | we measured | made in |", "| --- | --- | --- | --- |"]
+    for paper in papers():
+        note, claims = ROOT / "notes" / f"{paper.stem}.md", RESULTS / paper.stem / "claims.md"
+        name = f"[{paper.name}]({_from(folder, note)})"
+        name += f" ([claims]({_from(folder, claims)}))" if claims.is_file() else ""
+        for line in (front_matter(note).get("headlines") or []) if note.is_file() else []:
+            if not (isinstance(line, dict) and line.keys() == {"asked", "measured"}):
+                raise ValueError(f"notes/{note.name}: a headline has `asked` and `measured`")
+            cells = _plain(line["asked"]), _plain(line["measured"]), _made_in(line["measured"])
+            rows.append(f"| {' | '.join([name, *cells])} |")
+            name = ""
+    return "\n".join(rows)
+
+
+def _from(folder: Path, path: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _plain(text: str) -> str:
+    """A text with the numbers of its markers, as the records have them now, and without the markers."""
+    parts, end = [], 0
+    for marker in find_markers(text):
+        parts += [text[end : marker.start], measured(marker.key, marker.format)]
+        end = marker.end
+    return "".join([*parts, text[end:]])
+
+
+def _made_in(text: str) -> str:
+    """What a run of the record behind a text's first number took."""
+    first = next(iter(find_markers(text)), None)
+    name = ".".join(first.key.split(".")[:2]) if first else ""
+    record = records().get(name)
+    if record is None:
+        return ""
+    return measured(f"{name}.seconds", "s") + (" a seed" if len(record.runs) > 1 else "")
 
 
 # Pages --------------------------------------------------------------------------------------------------------

@@ -57,7 +57,9 @@ def page(monkeypatch, tmp_path):
         monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
     states = {"demo": "draft", "later": "planned"}
     monkeypatch.setattr(
-        prose, "papers", lambda: [SimpleNamespace(stem=s, state=t) for s, t in states.items()]
+        prose,
+        "papers",
+        lambda: [SimpleNamespace(stem=s, name=s.title(), state=t) for s, t in states.items()],
     )
     content = {
         "kind": "measured",
@@ -194,6 +196,46 @@ def test_what_is_stale_is_named_and_then_mended(page, before, after):
     assert prose.rewrite([page]) == []
     assert page.read_text() == f"# Title\n\nText.\n\n{after}\n\nMore.\n"
     assert prose.rewrite([page], check=True) == []
+
+
+HEADLINES = """---
+state: draft
+headlines:
+  - asked: "digits, of <!--r:demo.run.loss:int-->1<!--/r-->, read right"
+    measured: "<!--r:demo.run.accuracy:pct-->12 %<!--/r--> and no more"
+  - asked: "the same question again"
+    measured: "nothing"
+---
+# Demo
+"""
+
+
+def test_the_table_of_headlines_follows_from_the_notes(page):
+    """A second paper adds its rows by having a note; the numbers are the records', not the note's."""
+    page.write_text(HEADLINES)
+    readme = page.parents[1] / "README.md"
+    readme.write_text("<!--t:house.headlines-->\n<!--/t-->\n")
+    assert [problem.line for problem in prose.rewrite([readme], check=True)] == [1]
+    assert prose.rewrite([readme]) == []
+    link = "[Demo](notes/demo.md) ([claims](results/demo/claims.md))"
+    asked = "digits, of 1\u202f234, read right"
+    assert readme.read_text().splitlines()[2:6] == [
+        "| paper | what we asked | we measured | made in |",
+        "| --- | --- | --- | --- |",
+        f"| {link} | {asked} | 98.7\u202f% and no more | 41\u202fs a seed |",
+        "|  | the same question again | nothing |  |",
+    ]
+    assert prose.rewrite([readme], check=True) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [("accuracy", "acuracy", "did you mean"), ("measured:", "found:", "`asked` and `measured`")],
+)
+def test_a_wrong_headline_is_named(page, old, new, words):
+    page.write_text(HEADLINES.replace(old, new, 1))
+    readme = page.parents[1] / "README.md"
+    assert words in only(readme, "<!--t:house.headlines-->\n<!--/t-->\n")
 
 
 def test_a_stale_number_says_both_values_and_its_place(page):
