@@ -27,11 +27,11 @@ FIRST_LINE = re.compile(r".+ \((.+), (\d{4}), (arXiv:[\w./-]+|.+ report)\)\.$")
 
 
 def rooms(stem: str) -> dict[str, Path]:
-    """Where a paper stands in every room."""
+    """Where a paper stands in every room; experiments and figures that outgrew a file are a package."""
     return {
         "implementation": ROOT / "implementations" / f"{stem}.py",
-        "experiments": ROOT / "generators" / "experiments" / f"{stem}.py",
-        "figures": ROOT / "generators" / "figures" / f"{stem}.py",
+        "experiments": _module(ROOT / "generators" / "experiments", stem),
+        "figures": _module(ROOT / "generators" / "figures", stem),
         "tests": ROOT / "tests" / f"test_{stem}.py",
         "note": ROOT / "notes" / f"{stem}.md",
         "post": ROOT / "notes" / "posts" / f"{stem}.md",
@@ -42,19 +42,23 @@ def rooms(stem: str) -> dict[str, Path]:
     }
 
 
+def _module(folder: Path, stem: str) -> Path:
+    package = folder / stem / "__init__.py"
+    return package if package.exists() else folder / f"{stem}.py"
+
+
 def lacks(paper: Paper) -> list[str]:
     """What the unit of a paper still lacks for its state, one line each; nothing for a planned one."""
     files = rooms(paper.stem)
     if paper.state == "planned":
         present = [_name(path) for path in files.values() if path.exists()]
         return [
-            f"{path.relative_to(ROOT)}: stands here without a note; a planned paper has no files"
-            for path in present
+            f"{path}: stands here without a note; a planned paper has no files" for path in present
         ]
     return [
         *_note_lacks(files["note"]),
         *_implementation_lacks(files["implementation"]),
-        *_tests_lack(files["tests"]),
+        *_tests_lack(files["tests"], paper.stem),
         *_experiments_lack(files["experiments"], paper.stem),
         *(_whole_lacks(paper, files) if paper.state == "whole" else ()),
         *(
@@ -96,12 +100,15 @@ def _implementation_lacks(path: Path) -> Iterator[str]:
         yield f"{_name(path)}: defines no function and no class"
 
 
-def _tests_lack(path: Path) -> Iterator[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8")) if path.exists() else None
-    names = (
-        [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)] if tree else []
-    )
-    tests = [name for name in names if name.startswith("test_")]
+def _tests_lack(path: Path, stem: str) -> Iterator[str]:
+    """A paper's tests stand in test_STEM.py, and in test_STEM_WORD.py where they outgrow it."""
+    tests = [
+        node.name
+        for file in sorted({path, *path.parent.glob(f"test_{stem}_*.py")})
+        if file.exists()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
     if not tests:
         yield f"{_name(path)}: has no test"
     elif not any(("equal" in name or "agree" in name or "parity" in name) for name in tests):
@@ -109,12 +116,10 @@ def _tests_lack(path: Path) -> Iterator[str]:
 
 
 def _experiments_lack(path: Path, stem: str) -> Iterator[str]:
-    package = path.with_suffix("") / "__init__.py"
-    source = path if path.exists() else package
-    if not source.exists():
+    if not path.exists():
         yield f"{_name(path)}: does not exist"
         return
-    tree = ast.parse(source.read_text(encoding="utf-8"))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     values = {
         target.id: node.value
         for node in tree.body
@@ -124,21 +129,21 @@ def _experiments_lack(path: Path, stem: str) -> Iterator[str]:
     }
     experiments = values.get("EXPERIMENTS")
     if not (isinstance(experiments, ast.Dict) and experiments.keys):
-        yield f"{_name(source)}: EXPERIMENTS is empty"
+        yield f"{_name(path)}: EXPERIMENTS is empty"
     elif not list((ROOT / "results" / stem).glob("*.json")):
         yield f"results/{stem}/: no record; make it: nox -s train -- {stem}"
     if "CLAIMS" not in values or not getattr(values["CLAIMS"], "elts", True):
-        yield f"{_name(source)}: CLAIMS is empty"
+        yield f"{_name(path)}: CLAIMS is empty"
 
 
 def _whole_lacks(paper: Paper, files: dict[str, Path]) -> Iterator[str]:
     for room in ("figures", "post", "notebook", "exercises", "answers", "checks"):
-        # Figures may outgrow one file, as experiments do.
-        package = files[room].with_suffix("") / "__init__.py"
-        if not (files[room].exists() or (room == "figures" and package.exists())):
+        if not files[room].exists():
             yield f"{_name(files[room])}: does not exist"
     if 'class="predict"' not in files["note"].read_text(encoding="utf-8"):
         yield f"{_name(files['note'])}: asks the reader to predict nothing"
+    if not front_matter(files["note"]).get("headlines"):
+        yield f"{_name(files['note'])}: front matter lacks headlines, its rows in the README's table"
 
 
 def _bibliography_lacks(paper: Paper) -> Iterator[str]:
@@ -160,7 +165,7 @@ EMPTY = {
 
 to be filled in: the idea in two sentences.
 
-Builds on: transformer (what was taken over).
+Builds on: older_stem (what was taken over).
 Shapes: B batch, T tokens, D d_model.
 """
 ''',
@@ -184,6 +189,7 @@ difficulty:
 prerequisites: []
 minutes:
 tags: []
+headlines: []
 ---
 
 # NAME

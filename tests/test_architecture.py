@@ -1,6 +1,7 @@
 """The rooms: who may import whom, what a unit must have, how large a file may be."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from generators.files import ROOT
-from generators.papers import extra, papers
-from generators.unit import lacks, rooms, write_unit
+from generators.papers import Paper, extra, papers
+from generators.unit import lacks, write_unit
 
 STDLIB = sys.stdlib_module_names
 MACHINERY = {
@@ -187,6 +188,43 @@ def test_citations_of_implementations_have_no_cycle_and_no_future():
     )
 
 
+def named(text: str) -> list[str]:
+    """The papers that the code of a shared file names: in a string (docstrings aside) or as a name."""
+    tree = ast.parse(text)
+    told = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)
+    }  # docstrings may give examples
+    words = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told
+    ]
+    words += [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return sorted({stem for stem in STEMS for word in words if re.search(rf"\b{stem}\b", word)})
+
+
+SHARED_FILES = [
+    *(ROOT / "generators").glob("*.py"),
+    *(ROOT / "generators" / "site").rglob("*.py"),
+    ROOT / "generators" / "bench" / "__init__.py",
+    ROOT / "generators" / "bench" / "__main__.py",
+    ROOT / "noxfile.py",
+]
+
+
+@pytest.mark.parametrize(
+    "path", sorted(SHARED_FILES), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_what_all_papers_share_names_none(path):
+    assert named(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_paper_named_in_code_is_found_and_one_in_a_docstring_is_not():
+    assert named('RECORD = "transformer.alignment"') == ["transformer"]
+    assert named("x = resnet.run()") == ["resnet"]
+    assert named('"""Such as transformer.translation."""\nimport transformers') == []
+
+
 def test_every_shared_module_is_known_here():
     files = {path.stem for path in (ROOT / "generators").glob("*.py")} - {"__init__", "__main__"}
     assert files == SHARED
@@ -236,6 +274,27 @@ def test_no_file_stands_in_a_room_without_being_a_paper_or_a_study():
         assert stems <= {*STEMS, *STUDIES}, room
 
 
+def test_what_outgrew_its_file_counts_as_its_room(tmp_path, monkeypatch):
+    """Experiments may be a package, and tests several files."""
+    from generators import unit
+
+    monkeypatch.setattr(unit, "ROOT", tmp_path)
+    (tmp_path / "tests").mkdir()
+    package = tmp_path / "generators" / "experiments" / "mamba"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("EXPERIMENTS = {}\nCLAIMS = []\n")
+    rooms_of = unit.rooms("mamba")
+    assert rooms_of["experiments"] == package / "__init__.py"
+    assert rooms_of["figures"] == tmp_path / "generators" / "figures" / "mamba.py"
+    (tmp_path / "tests" / "test_mamba.py").write_text("def test_it_is_small(): ...\n")
+    assert "no test says" in "".join(unit._tests_lack(rooms_of["tests"], "mamba"))
+    parity = tmp_path / "tests" / "test_mamba_parity.py"
+    parity.write_text("def test_it_equals_the_trusted_one(): ...\n")
+    assert list(unit._tests_lack(rooms_of["tests"], "mamba")) == []
+    planned = [line.partition(":")[0] for line in lacks(Paper("mamba", "Mamba", 2023, "An idea."))]
+    assert planned == ["generators/experiments/mamba/__init__.py", "tests/test_mamba.py"]
+
+
 def test_a_new_unit_is_named_with_everything_that_it_lacks(tmp_path, monkeypatch):
     import shutil
 
@@ -278,12 +337,6 @@ def test_a_new_unit_is_named_with_everything_that_it_lacks(tmp_path, monkeypatch
             write_unit("mamba")
     finally:
         papers_module._settings.cache_clear()
-
-
-def test_a_planned_paper_has_no_files():
-    for paper in papers():
-        if paper.state == "planned":
-            assert not [path for path in rooms(paper.stem).values() if path.exists()], paper.stem
 
 
 def test_what_is_ignored_is_not_tracked_and_nothing_is_large():
