@@ -57,7 +57,7 @@ FACTS = (
     ("house.claims.holds", "int", "of them hold"),
     ("house.claims.in_part", "int", "hold in part"),
     ("house.claims.fails", "int", "do not hold here, and say so"),
-    ("house.parity.worst", "sci", "largest difference to PyTorch’s own layers"),
+    ("house.parity.worst", "sci", "largest difference to trusted code, same weights"),
     ("house.rebuild.minutes", "int", "minutes to rebuild every number here, on two cores"),
     ("house.records", "int", "records behind the numbers of this site"),
 )

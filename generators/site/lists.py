@@ -70,14 +70,19 @@ def _linked(entry: Mapping[str, str]) -> str:
 
 def all_claims(inputs: Inputs, page: str) -> str:
     """Each paper's ledger, with its rules folded under it."""
-    sections = []
-    for paper in inputs.papers:
-        if claims := inputs.of(paper.stem):
-            more = f'<p class="get"><a href="{link(f"results/{paper.stem}/", page)}">The records behind them</a></p>'
-            sections.append(
-                f"## {paper.name}\n\n{ledger(claims, page, f'Claims of {paper.name}')}\n\n{more}\n\n{rules(claims)}"
-            )
+    sections = [
+        f"## {paper.name} {{#{paper.stem}}}\n\n{_judged(paper, claims, page, 'Claims')}"
+        for paper in inputs.papers
+        if (claims := inputs.of(paper.stem))
+    ]
     return "\n\n".join(sections) or "No paper has a tested claim yet."
+
+
+def _judged(paper: Paper, claims: Sequence[Mapping[str, Any]], page: str, what: str) -> str:
+    """A ledger, the way to its records, and its rules."""
+    more = f'<p class="get"><a href="{link(f"results/{paper.stem}/", page)}">The records behind them</a></p>'
+    table = ledger(claims, page, f"{what} of {paper.name}")
+    return f"{table}\n\n{more}\n\n{rules(claims)}"
 
 
 def rules(claims: Sequence[Mapping[str, Any]]) -> str:
@@ -94,13 +99,18 @@ def _rule(claim: Mapping[str, Any]) -> str:
 
 
 def said(inputs: Inputs, page: str) -> str:
-    """What people commonly say about these papers, tested like the papers' own claims."""
-    claims = [claim for claim in inputs.claims if claim.get("kind") == "said"]
-    return ledger(claims, page, "What people say") if claims else "None tested yet."
+    """What people commonly say about each paper, tested like the papers' own claims."""
+    sections = []
+    for paper in inputs.papers:
+        claims = [c for c in inputs.claims if c["paper"] == paper.stem and c.get("kind") == "said"]
+        if claims:
+            heading = f"### Of {paper.name} {{#said-{paper.stem}}}"
+            sections.append(f"{heading}\n\n{_judged(paper, claims, page, 'What people say')}")
+    return "\n\n".join(sections) or "None tested yet."
 
 
 def score(inputs: Inputs, page: str) -> str:
-    """The counts of all verdicts, and how good our forecasts were."""
+    """The counts of all verdicts, how good our forecasts were, and the way to each paper's ledger."""
     if not inputs.claims:
         return ""
     tally = f'<p class="tally">{counts(inputs.claims)}</p>'
@@ -110,4 +120,11 @@ def score(inputs: Inputs, page: str) -> str:
         said = f"Brier score of our forecasts: {brier} over {scored} claims."
         scale = "Zero is perfect; always saying one half scores 0.25."
         tally += f'<p id="forecasts">{said} {scale}</p>'
-    return f'<div class="score">{tally}</div>'
+    ways = "".join(
+        f'<a href="#{paper.stem}">{esc(paper.name)}, {len(claims)}</a>'
+        for paper in inputs.papers
+        if (claims := inputs.of(paper.stem))
+    )
+    said = sum(claim.get("kind") == "said" for claim in inputs.claims)
+    ways += f'<a href="#what-people-say">What people say, {said}</a>' if said else ""
+    return f'<div class="score">{tally}<p class="get">{ways}</p></div>'
