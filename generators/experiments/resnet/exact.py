@@ -1,0 +1,340 @@
+"""What needs no training: weights and multiply-adds against printed numbers, and equality with Hugging Face's ResNet.
+
+torchvision has no build for this environment, so its parameter counts stand here as constants.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
+from generators.record import Record
+from implementations.resnet import (
+    RESNET_18,
+    RESNET_34,
+    RESNET_50,
+    RESNET_101,
+    RESNET_152,
+    ResNet,
+    ResNetConfig,
+    cifar,
+)
+
+if TYPE_CHECKING:
+    from transformers import ResNetForImageClassification
+
+IMAGENET = {"18": RESNET_18, "34": RESNET_34, "50": RESNET_50, "101": RESNET_101, "152": RESNET_152}
+
+# Weights of torchvision.models.resnet18 to resnet152, 1,000 classes. The paper prints none of these.
+TORCHVISION = {
+    "18": 11_689_512,
+    "34": 21_797_672,
+    "50": 25_557_032,
+    "101": 44_549_160,
+    "152": 60_192_808,
+}
+# Multiply-adds as the paper's Table 1 prints them, in units of 1e9.
+PRINTED_MULTIPLY_ADDS = {"18": 1.8, "34": 3.6, "50": 3.8, "101": 7.6, "152": 11.3}
+# Weights of the networks for CIFAR-10 as the paper's Table 6 prints them, in millions.
+PRINTED_CIFAR = {
+    "20": "0.27",
+    "32": "0.46",
+    "44": "0.66",
+    "56": "0.85",
+    "110": "1.7",
+    "1202": "19.4",
+}
+VGG_16 = 15.3e9  # multiply-adds, Section 4.1
+
+
+# Counts -----------------------------------------------------------------------------------------------------
+
+
+def architecture() -> dict[str, Any]:
+    """Weights and multiply-adds of every network that the paper names, counted on models without memory.
+
+    ImageNet, two ways. `today`: projections where the shape changes, and the stride in the 3x3 convolution. `paper`:
+    padded shortcuts in the two shallow networks, and the stride in the first 1x1 convolution in the three deep ones.
+    """
+    imagenet = {}
+    for name, config in IMAGENET.items():
+        total, in_shortcuts = weights(config)
+        paper, today = multiply_adds(as_printed(config)), multiply_adds(config)
+        imagenet[name] = {
+            "depth": config.depth,
+            "weights": total,
+            "weights_torchvision": TORCHVISION[name],
+            "weights_in_shortcuts": in_shortcuts,
+            "multiply_adds": {
+                "paper": paper,
+                "today": today,
+                "printed": PRINTED_MULTIPLY_ADDS[name],
+                "dearer_today": today / paper - 1,
+            },
+        }
+    small = {}
+    for name, printed in PRINTED_CIFAR.items():
+        total, in_shortcuts = weights(cifar(int(name)))
+        small[name] = {
+            "weights": total,
+            "weights_in_shortcuts": in_shortcuts,
+            "weights_printed": float(printed),
+        }
+    counted = {name: net["multiply_adds"] for name, net in imagenet.items()}
+    return {
+        "imagenet": imagenet,
+        "cifar": small,
+        "in_padded_shortcuts": max(net["weights_in_shortcuts"] for net in small.values()),
+        "share_of_vgg_16": counted["152"]["paper"] / VGG_16,
+        "as_printed": {
+            "multiply_adds": sum(
+                round(net["paper"] / 1e9, 1) == net["printed"] for net in counted.values()
+            ),
+            "multiply_adds_today": sum(
+                round(net["today"] / 1e9, 1) == net["printed"] for net in counted.values()
+            ),
+            "cifar": sum(
+                f"{small[name]['weights'] / 1e6:.{len(printed) - printed.index('.') - 1}f}"
+                == printed
+                for name, printed in PRINTED_CIFAR.items()
+            ),
+            "torchvision": sum(
+                net["weights"] == net["weights_torchvision"] for net in imagenet.values()
+            ),
+        },
+    }
+
+
+def as_printed(config: ResNetConfig) -> ResNetConfig:
+    """The network that Table 1 counts."""
+    if config.bottleneck:
+        return replace(config, stride_in_first=True)
+    return replace(config, shortcut="A")
+
+
+def weights(config: ResNetConfig) -> tuple[int, int]:
+    """How many numbers training may change, and how many of these the shortcuts hold."""
+    with torch.device("meta"):
+        model = ResNet(config)
+    shortcuts = [block.shortcut for stage in model.stages for block in stage]
+    return numbers_in([model]), numbers_in(shortcuts)
+
+
+def numbers_in(modules: Iterable[nn.Module]) -> int:
+    """How many numbers are in the parameters of these modules."""
+    return sum(weight.numel() for module in modules for weight in module.parameters())
+
+
+def multiply_adds(config: ResNetConfig, size: int = 224) -> int:
+    """Multiplications of one picture with the kernels and the classifier; norms, ReLUs and sums are not counted."""
+    counts: list[int] = []
+    with torch.device("meta"), torch.no_grad():
+        model = ResNet(config).eval()
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                module.register_forward_hook(
+                    lambda module, inputs, output: counts.append(
+                        output.numel() * module.weight[0].numel()
+                    )
+                )
+        model(torch.empty(1, config.in_channels, size, size))
+    return sum(counts)
+
+
+# Parity -----------------------------------------------------------------------------------------------------
+
+
+def parity(
+    seed: int, batch: int, size: int, classes: int, width: int, blocks: list[int]
+) -> dict[str, Any]:
+    """Largest differences to Hugging Face's ResNet with the same weights, in float32.
+
+    Basic blocks, bottlenecks, and bottlenecks with the stride in the first 1x1; each in evaluation and in training.
+    A difference is divided by the largest entry of what it is compared with, if that is above 1.
+    """
+    widths = tuple(width * 2**stage for stage in range(len(blocks)))
+    basic = ResNetConfig(tuple(blocks), widths, classes, large_stem=True)
+    bottleneck = replace(basic, bottleneck=True)
+    configs = {
+        "basic": basic,
+        "bottleneck": bottleneck,
+        "stride_in_first": replace(bottleneck, stride_in_first=True),
+    }
+    images, labels = torch.randn(batch, 3, size, size), torch.randint(classes, (batch,))
+    groups = {
+        f"{name}_{mode}": compared(config, images, labels, mode == "train")
+        for name, config in configs.items()
+        for mode in ("eval", "train")
+    }
+    worst = max(error for group in groups.values() for error in group.values())
+    return {"worst": worst, **groups}
+
+
+def compared(
+    config: ResNetConfig, images: Tensor, labels: Tensor, training: bool
+) -> dict[str, float]:
+    """Worst errors of the logits, of the gradients of all weights and of the images, and of the norms' statistics."""
+    ours = ResNet(config).train(training)
+    unlike_new(ours)
+    theirs = hugging_face(config).train(training)
+    theirs.load_state_dict(under_their_names(ours.state_dict()))
+    gradients, logits = [], []
+    for model in (ours, theirs):
+        seen = images.clone().requires_grad_()
+        answer = model(seen)
+        logits.append(answer if isinstance(answer, Tensor) else answer.logits)
+        F.cross_entropy(logits[-1], labels).backward()
+        found = {name: weight.grad for name, weight in model.named_parameters()}
+        gradients.append({**(under_their_names(found) if model is ours else found), "": seen.grad})
+    statistics = [
+        {name: x for name, x in state.items() if "running" in name}
+        for state in (under_their_names(ours.state_dict()), theirs.state_dict())
+    ]
+    return {
+        "logits": worst_error(logits[:1], logits[1:]),
+        "gradient": worst_error(gradients[0].values(), (gradients[1][n] for n in gradients[0])),
+        "statistics": worst_error(
+            statistics[0].values(), (statistics[1][n] for n in statistics[0])
+        ),
+    }
+
+
+@torch.no_grad()
+def unlike_new(model: ResNet) -> None:
+    """Norms that have something to do: gains around 1, biases and means around 0, variances that differ."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.uniform_(0.5, 1.5)
+            module.bias.normal_(std=0.2)
+            module.running_mean.normal_(std=0.2)
+            module.running_var.uniform_(0.5, 2.0)
+
+
+def hugging_face(config: ResNetConfig) -> "ResNetForImageClassification":
+    """Hugging Face's network of the same sizes, nothing downloaded."""
+    from transformers import ResNetConfig as TheirConfig
+    from transformers import ResNetForImageClassification
+
+    return ResNetForImageClassification(
+        TheirConfig(
+            num_channels=config.in_channels,
+            embedding_size=config.widths[0],
+            hidden_sizes=[(4 if config.bottleneck else 1) * width for width in config.widths],
+            depths=list(config.blocks),
+            layer_type="bottleneck" if config.bottleneck else "basic",
+            hidden_act="relu",
+            downsample_in_bottleneck=config.stride_in_first,
+            num_labels=config.n_classes,
+        )
+    )
+
+
+def under_their_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Our weights, gradients or statistics under Hugging Face's names: `stages.0.1.conv2` is `layers.1.layer.1`."""
+    return {their_name(name): tensor for name, tensor in tensors.items()}
+
+
+def their_name(name: str) -> str:
+    """One name of ours as theirs.
+
+    Example:
+        >>> their_name("stages.0.1.norm2.weight")
+        'resnet.encoder.stages.0.layers.1.layer.1.normalization.weight'
+    """
+    place, *rest = name.split(".")
+    if place == "classifier":
+        return f"classifier.1.{rest[0]}"
+    if place == "stem":
+        part = {"0": "convolution", "1": "normalization"}[rest[0]]
+        return f"resnet.embedder.embedder.{part}.{rest[1]}"
+    stage, block, *inner, kind = rest
+    if inner[0] == "shortcut":
+        inside = f"shortcut.{'convolution' if inner[1] == 'conv' else 'normalization'}"
+    else:
+        part = "convolution" if inner[0].startswith("conv") else "normalization"
+        inside = f"layer.{int(inner[0][-1]) - 1}.{part}"
+    return f"resnet.encoder.stages.{stage}.layers.{block}.{inside}.{kind}"
+
+
+def worst_error(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> float:
+    """The largest difference between tensors, in units of each one's largest entry (at least 1)."""
+    return max(
+        (mine - other).abs().max().item() / max(1.0, other.abs().max().item())
+        for mine, other in zip(ours, theirs, strict=True)
+    )
+
+
+# What is recorded -------------------------------------------------------------------------------------------
+
+EXPERIMENTS = {
+    "architecture": Experiment(
+        question="Have our networks the weights and the multiply-adds that are printed?",
+        run=architecture,
+        settings={},
+        seeds=(),
+        kind="exact",
+    ),
+    "parity": Experiment(
+        question="How far are outputs, gradients and running statistics from Hugging Face's with the same weights?",
+        run=parity,
+        settings=dict(batch=6, size=64, classes=7, width=16, blocks=[2, 3, 1]),
+        smoke=dict(batch=3, size=32, width=8),
+        kind="parity",
+        tolerance=dict(
+            worst=1e-5,
+            basic_eval=1e-5,
+            basic_train=1e-5,
+            bottleneck_eval=1e-5,
+            bottleneck_train=1e-5,
+            stride_in_first_eval=1e-5,
+            stride_in_first_train=1e-5,
+        ),
+    ),
+}
+
+
+def free_and_cheap(record: Record) -> str:
+    """Holds if option A's shortcuts have no weight at all and 152 layers need fewer multiply-adds than VGG-16.
+
+    In part if one of the two is so.
+    """
+    free = record["in_padded_shortcuts"].max == 0
+    cheap = record["share_of_vgg_16"].max < 1
+    return HOLDS if free and cheap else IN_PART if free or cheap else FAILS
+
+
+def rounds_to_what_is_printed(record: Record) -> str:
+    """Holds if all five multiply-adds round to Table 1, and all six numbers of weights to Table 6.
+
+    In part if at least nine of the eleven do.
+    """
+    equal = record["as_printed.multiply_adds"].min + record["as_printed.cifar"].min
+    return HOLDS if equal == 11 else IN_PART if equal >= 9 else FAILS
+
+
+CLAIMS = [
+    Claim(
+        id="B9",
+        text="Shortcuts cost no weights, and 152 layers need fewer multiply-adds than the 16 of VGG.",
+        where="Sections 3.3 and 4.1",
+        experiment="resnet.architecture",
+        did="Counted the weights of all padded shortcuts of the networks for CIFAR-10, and the multiply-adds of "
+        "ResNet-152; the number is its share of what the paper prints for VGG-16.",
+        rule=Rule(free_and_cheap, forecast=0.99),
+        measured="share_of_vgg_16:pct0",
+    ),
+    Claim(
+        id="B10",
+        text="The networks need as many multiply-adds, and have as many weights, as the tables say.",
+        where="Tables 1 and 6",
+        experiment="resnet.architecture",
+        did="Counted both on models without memory, the stride of a bottleneck in its first 1x1 convolution. Printed "
+        "for ResNet-50 is 3.8 billion multiply-adds; the number is what we count.",
+        rule=Rule(rounds_to_what_is_printed, forecast=0.9),
+        measured="imagenet.50.multiply_adds.paper:int",
+    ),
+]
