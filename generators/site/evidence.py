@@ -33,7 +33,7 @@ SHEET: dict[str, tuple[Line, ...]] = {
             "parity",
         ),
         Line(
-            "What each module claims about itself: nothing leaks from the future, padding changes nothing",
+            "What must be true of each model by its paper: its invariants, its number of parameters",
             says="checked",
             proof="tests/",
             proof_text="tests/",
