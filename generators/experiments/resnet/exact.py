@@ -281,8 +281,8 @@ EXPERIMENTS = {
     "parity": Experiment(
         question="How far are outputs, gradients and running statistics from Hugging Face's with the same weights?",
         run=parity,
-        settings=dict(batch=6, size=64, classes=7, width=16, blocks=[2, 3, 1]),
-        smoke=dict(batch=3, size=32, width=8),
+        settings=dict(batch=5, size=48, classes=7, width=8, blocks=[2, 3, 1]),
+        smoke=dict(batch=3, size=32, width=4),
         kind="parity",
         tolerance=dict(
             worst=1e-5,
