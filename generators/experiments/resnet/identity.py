@@ -145,8 +145,8 @@ def small_factors_vanish(record: Record) -> str:
 CLAIMS = [
     Claim(
         id="B11",
-        text="The output of pre-activation blocks is their input plus all residuals. With shortcuts scaled by lambda, "
-        "the gradient's direct way back becomes the product of the lambdas.",
+        text="What pre-activation blocks put out is their input plus all residuals. With shortcuts scaled by lambda "
+        "the direct way back of the gradient is the product of the lambdas.",
         where="Identity Mappings, Eq. 4 to 8",
         experiment="resnet.identity",
         did="Took the forward and the backward pass through 54 blocks apart, in float64, for lambda 0.5, 0.9, 1 and "
