@@ -9,7 +9,8 @@ from torch import nn
 
 from generators.experiment import VERDICTS
 from generators.experiments.transformer import cost, dropout, recurrence, smoothing, warmup
-from generators.experiments.transformer.task import corpus
+from generators.experiments.transformer.architecture import weights
+from generators.experiments.transformer.task import corpus, loss_on
 from generators.record import Record
 from implementations.layernorm import LayerNorm
 from implementations.transformer import (
@@ -137,7 +138,7 @@ def test_the_twin_with_norms_first_starts_from_the_same_weights():
     pre = warmup.PreNormTransformer(CONFIG)
     ours = sorted(p.sum().item() for p in post.parameters() if p.ndim > 1)
     assert ours == sorted(p.sum().item() for p in pre.parameters() if p.ndim > 1)
-    assert recurrence.parameters_of(pre) == recurrence.parameters_of(post) + 4 * CONFIG.d_model
+    assert weights(pre) == weights(post) + 4 * CONFIG.d_model
 
 
 def test_the_twin_computes_what_its_formula_says():
@@ -182,10 +183,10 @@ def test_warm_is_the_paper_s_schedule_and_cold_holds_its_peak():
 def test_the_last_gradient_is_that_of_the_whole_backward_pass():
     model = Transformer(CONFIG)
     target = torch.cat([TARGET, torch.tensor([[8], [0]])], dim=1)
-    warmup.loss_on(model, SOURCE, target).backward()
+    loss_on(model)((SOURCE, target)).backward()
     expected = model.decoder[-1].feed_forward.contract.weight.grad.norm().item()
     frozen = model.requires_grad_(False)
-    assert warmup.last_gradient(frozen, SOURCE, target) == pytest.approx(expected, rel=1e-5)
+    assert warmup.last_gradient(frozen, (SOURCE, target)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("power", [-0.5, 0.0, 1.0, 2.0])
@@ -249,11 +250,9 @@ def test_recurrent_models_have_the_transformer_s_count_of_parameters():
         cost.VOCABULARY, dropout=0.0, context=max(settings["lengths"]), **sizes
     )
     with torch.device("meta"):
-        ours = recurrence.parameters_of(Transformer(config))
+        ours = weights(Transformer(config))
     for make in (recurrence.FusedLSTM, recurrence.InputFeedingLSTM):
-        theirs = recurrence.parameters_of(
-            recurrence.of_like_size(make, settings["lstm_layers"], ours)
-        )
+        theirs = weights(recurrence.of_like_size(make, settings["lstm_layers"], ours))
         assert abs(theirs / ours - 1) < 0.05
 
 

@@ -5,7 +5,15 @@ import torch
 from torch import nn
 
 from generators.experiments.transformer import bugs, components, distance, heads, heads_off, short
-from generators.experiments.transformer.pairs import config_for, exact, mixed, translations
+from generators.experiments.transformer.architecture import weights
+from generators.experiments.transformer.pairs import (
+    config_for,
+    exact,
+    mixed,
+    smoothed_curve,
+    train,
+    translations,
+)
 from generators.experiments.transformer.task import PADDING, corpus, exact_matches
 from implementations.transformer import Transformer, TransformerConfig
 
@@ -58,6 +66,15 @@ def test_a_bug_changes_the_loss_of_the_same_weights(bug, data, model):
     assert abs(right - wrong) > 1e-4
 
 
+def test_a_curve_that_ends_early_is_the_beginning_of_the_whole_one():
+    losses = [float(step) for step in range(10)]
+    whole = smoothed_curve(losses, 5)
+    assert whole == [0.5, 2.5, 4.5, 6.5, 8.5]
+    assert smoothed_curve(losses[:7], 5, steps=10) == [*whole[:3], 6.0]
+    assert smoothed_curve(losses[:2], 5) == [0.0, 1.0]
+    assert smoothed_curve([], 5, steps=10) == smoothed_curve([], 5) == []
+
+
 def test_smoothing_over_padding_is_right_where_there_is_none():
     torch.manual_seed(0)
     logits, target = torch.randn(5, 7), torch.tensor([1, 2, 3, 4, 5])
@@ -82,9 +99,7 @@ def test_surprise_with_the_cache_is_that_of_one_pass(data, model):
 
 
 def test_one_pass_counts_what_greedy_decoding_gets_right(data, model):
-    learnt = components.train(
-        model, data, nn.CrossEntropyLoss(ignore_index=PADDING), 16, 150, 1e-2, 10
-    )
+    learnt = train(model, data, nn.CrossEntropyLoss(ignore_index=PADDING), 16, 150, 1e-2, 10)
     assert learnt[-1] < learnt[0] / 2
     model.eval()
     everything = heads_off.pairs(data, data.trained)
@@ -154,5 +169,5 @@ def test_the_recurrent_networks_are_as_large_as_attention():
         context=16,
         **{name: settings[name] for name in SIZES},
     )
-    sizes = [distance.weights(m) for m in distance.models(config, 8, 2).values()]
+    sizes = [weights(m) for m in distance.models(config, 8, 2).values()]
     assert max(sizes) / min(sizes) < 1.05

@@ -9,24 +9,29 @@ import torch
 from torch import Tensor
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
-from generators.experiments.transformer.components import Unscaled
+from generators.experiments.transformer.components import Mask, OtherMasks, Unscaled, without
 from generators.experiments.transformer.pairs import (
     ENGLISH,
     GERMAN,
-    Loss,
     config_for,
     exact,
     smoothed_curve,
-    swapped,
     train,
     translations,
 )
-from generators.experiments.transformer.task import END, FIRST_LANGUAGE, PADDING, Corpus, corpus
+from generators.experiments.transformer.task import (
+    END,
+    FIRST_LANGUAGE,
+    PADDING,
+    Corpus,
+    Loss,
+    Write,
+    corpus,
+)
 from generators.record import Record
 from implementations.transformer import (
     DecoderLayer,
     Decoding,
-    KeysValues,
     MultiHeadAttention,
     Transformer,
     TransformerConfig,
@@ -37,37 +42,20 @@ from implementations.transformer import (
 EPSILON = 0.1
 
 
-class MaskShifted(DecoderLayer):
+class MaskShifted(OtherMasks):
     """`tril(diagonal=1)`: in training, position t sees position t + 1, which is the answer."""
 
-    def forward(
-        self,
-        x: Tensor,
-        written: KeysValues,
-        memory: KeysValues,
-        written_visible: Tensor | None = None,
-        memory_visible: Tensor | None = None,
-    ) -> Tensor:
+    def masks(self, written: Mask, memory: Mask) -> tuple[Mask, Mask]:
         """Let each position see one too many."""
-        if written_visible is not None:
-            length = written_visible.shape[-1]
-            written_visible = torch.ones(1, 1, length, length, dtype=torch.bool).tril(1)
-        return super().forward(x, written, memory, written_visible, memory_visible)
+        return None if written is None else torch.ones_like(written).tril(1), memory
 
 
-class PaddingSeen(DecoderLayer):
+class PaddingSeen(OtherMasks):
     """The source's padding is hidden in the encoder and forgotten in the attention over its output."""
 
-    def forward(
-        self,
-        x: Tensor,
-        written: KeysValues,
-        memory: KeysValues,
-        written_visible: Tensor | None = None,
-        memory_visible: Tensor | None = None,
-    ) -> Tensor:
+    def masks(self, written: Mask, memory: Mask) -> tuple[Mask, Mask]:
         """Drop the second mask."""
-        return super().forward(x, written, memory, written_visible, None)
+        return written, None
 
 
 class EmbeddingNotScaled(Transformer):
@@ -95,9 +83,7 @@ class NoOffset(Transformer):
         return super().embed(tokens, 0)
 
 
-def smoothed(logits: Tensor, target: Tensor) -> Tensor:
-    """The right loss."""
-    return label_smoothing(logits, target, EPSILON, PADDING)
+smoothed = partial(label_smoothing, epsilon=EPSILON, padding=PADDING)  # the right loss
 
 
 def smoothed_over_padding(logits: Tensor, target: Tensor) -> Tensor:
@@ -108,22 +94,11 @@ def smoothed_over_padding(logits: Tensor, target: Tensor) -> Tensor:
     return (-(1 - EPSILON) * right - EPSILON * log_p.mean(dim=-1)).sum() / real.sum()
 
 
-def with_part(old: type, new: type) -> Callable[[TransformerConfig], Transformer]:
-    """A model in which every part of a kind has the bug."""
-
-    def make(config: TransformerConfig) -> Transformer:
-        model = Transformer(config)
-        swapped(model, old, new)
-        return model
-
-    return make
-
-
 # Trained with the bug: how the model is made, and by which loss it learns.
 IN_TRAINING: dict[str, tuple[Callable[[TransformerConfig], Transformer], Loss]] = {
-    "scaling_removed": (with_part(MultiHeadAttention, Unscaled), smoothed),
-    "mask_shifted": (with_part(DecoderLayer, MaskShifted), smoothed),
-    "padding_seen": (with_part(DecoderLayer, PaddingSeen), smoothed),
+    "scaling_removed": (without(MultiHeadAttention, Unscaled), smoothed),
+    "mask_shifted": (without(DecoderLayer, MaskShifted), smoothed),
+    "padding_seen": (without(DecoderLayer, PaddingSeen), smoothed),
     "embedding_not_scaled": (EmbeddingNotScaled, smoothed),
     "smoothing_on_padding": (Transformer, smoothed_over_padding),
 }
@@ -161,7 +136,7 @@ def bugs(
     torch.manual_seed(seed)
     right = Transformer(config)
     torch.manual_seed(seed)
-    curves = {"right": smoothed_curve(learn(right, loss=smoothed), points)}
+    curves = {"right": smoothed_curve(learn(right, loss=smoothed), points, steps)}
     right.eval()
     accuracy = {"right": exact(right, data), "right_beam": exact(right, data, beam)}
     nats = {"right": surprise(right, data)}
@@ -169,7 +144,7 @@ def bugs(
         torch.manual_seed(seed)
         model = make(config)
         torch.manual_seed(seed)
-        curves[bug] = smoothed_curve(learn(model, loss=loss), points)
+        curves[bug] = smoothed_curve(learn(model, loss=loss), points, steps)
         accuracy[bug], nats[bug] = exact(model.eval(), data), surprise(model, data)
     used_wrongly = {
         "positions_off_by_one": again(OneTooFar, right),
@@ -219,7 +194,7 @@ def surprise(model: Transformer, data: Corpus) -> float:
     return torch.cat(costs).mean().item()
 
 
-def mean_length(model: Transformer, data: Corpus, write: Callable[..., Tensor]) -> float:
+def mean_length(model: Transformer, data: Corpus, write: Write) -> float:
     """Tokens of a translation, its end not counted."""
     written = translations(model, data, write)
     return ((written != PADDING) & (written != END)).sum(dim=1).double().mean().item()

@@ -7,19 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
-from generators.experiments.transformer.pairs import (
-    config_for,
-    exact,
-    smoothed_curve,
-    swapped,
-    train,
-)
-from generators.experiments.transformer.task import PADDING, corpus
+from generators.experiments.transformer.pairs import compared, config_for, swapped
+from generators.experiments.transformer.task import corpus
 from generators.record import Record
-from generators.training import rate_of
 from implementations.transformer import (
     DecoderLayer,
     FeedForward,
@@ -64,19 +56,34 @@ class Unscaled(MultiHeadAttention):
         return super().forward(x, louder, visible)
 
 
-class ReadsAhead(DecoderLayer):
-    """In training, every position sees the whole target, the answer included."""
+Mask = Tensor | None
+
+
+class OtherMasks(DecoderLayer):
+    """A layer that changes the masks it is given."""
+
+    def masks(self, written: Mask, memory: Mask) -> tuple[Mask, Mask]:
+        """What may be seen of the target and of the source."""
+        return written, memory
 
     def forward(
         self,
         x: Tensor,
         written: KeysValues,
         memory: KeysValues,
-        written_visible: Tensor | None = None,
-        memory_visible: Tensor | None = None,
+        written_visible: Mask = None,
+        memory_visible: Mask = None,
     ) -> Tensor:
+        """Do as ever, behind other masks."""
+        return super().forward(x, written, memory, *self.masks(written_visible, memory_visible))
+
+
+class ReadsAhead(OtherMasks):
+    """In training, every position sees the whole target, the answer included."""
+
+    def masks(self, written: Mask, memory: Mask) -> tuple[Mask, Mask]:
         """Ignore the causal mask."""
-        return super().forward(x, written, memory, None, memory_visible)
+        return None, memory
 
 
 class SeesPadding(Transformer):
@@ -91,13 +98,8 @@ class SeesPadding(Transformer):
         return x, everything
 
 
-def whole(config: TransformerConfig) -> Transformer:
-    """The model as it is."""
-    return Transformer(config)
-
-
 def without(old: type[nn.Module], new: Callable[[Any], nn.Module]) -> Callable[..., Transformer]:
-    """A model in which every part of a kind is replaced."""
+    """A model in which every part of a kind is replaced by another kind."""
 
     def make(config: TransformerConfig) -> Transformer:
         model = Transformer(config)
@@ -119,19 +121,14 @@ def with_one_head(config: TransformerConfig) -> Transformer:
     return Transformer(replace(config, n_heads=1))
 
 
-def without_padding_mask(config: TransformerConfig) -> Transformer:
-    """A model that reads padding."""
-    return SeesPadding(config)
-
-
 ARMS: dict[str, Callable[[TransformerConfig], Transformer]] = {
-    "whole": whole,
+    "whole": Transformer,
     "residuals": without(Residual, NoResidual),
     "norm": without(Residual, NoNorm),
     "feed_forward": without(FeedForward, NoFeedForward),
     "positions": without_positions,
     "causal_mask": without(DecoderLayer, ReadsAhead),
-    "padding_mask": without_padding_mask,
+    "padding_mask": SeesPadding,
     "scaling": without(MultiHeadAttention, Unscaled),
     "several_heads": with_one_head,
 }
@@ -151,18 +148,7 @@ def components(
     """Exact match on unseen numbers of the whole model and of each that lacks a part; what each part is worth."""
     data = corpus(limit, merges)
     config = config_for(data, **sizes)
-
-    def loss(logits: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(logits, target, ignore_index=PADDING)
-
-    accuracy, curves = {}, {}
-    for arm, make in ARMS.items():
-        torch.manual_seed(seed)
-        model = make(config)
-        torch.manual_seed(seed)
-        losses = train(model, data, loss, batch, steps, rate_of(arm, lr), warmup)
-        curves[arm] = smoothed_curve(losses, points)
-        accuracy[arm] = exact(model.eval(), data)
+    accuracy, curves = compared(ARMS, seed, data, config, batch, steps, lr, warmup, points)
     return {
         "accuracy": accuracy,
         "lost": {arm: accuracy["whole"] - accuracy[arm] for arm in ARMS if arm != "whole"},

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
+from generators.experiments.transformer.architecture import weights
 from generators.experiments.transformer.pairs import smoothed_curve
 from generators.record import Record
 from generators.training import rate_of, training
@@ -88,11 +89,6 @@ def models(config: TransformerConfig, letters: int, shown: int) -> dict[str, Rec
             width = min(range(4, 200), key=lambda width: abs(weights(of_width(width)) - goal))
         found[name] = of_width(width)
     return found
-
-
-def weights(model: nn.Module) -> int:
-    """How many numbers training may change."""
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def distance(

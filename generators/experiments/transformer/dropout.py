@@ -7,17 +7,12 @@ import torch
 from torch import Tensor
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
-from generators.experiments.transformer.smoothing import (
-    ENGLISH,
-    GERMAN,
-    answers,
-    smoothed_loss,
-    with_few,
-)
-from generators.experiments.transformer.task import PADDING, Corpus, batches, corpus, exact_matches
+from generators.experiments.transformer.pairs import ENGLISH, GERMAN, config_for
+from generators.experiments.transformer.smoothing import answers, with_few
+from generators.experiments.transformer.task import Corpus, batches, corpus, exact_matches, loss_on
 from generators.record import Record
 from generators.training import rate_of, training
-from implementations.transformer import Transformer, TransformerConfig
+from implementations.transformer import Transformer
 
 
 def dropout(
@@ -44,24 +39,15 @@ def dropout(
     curves: dict[str, dict[str, list[float]]] = {}
     for arm, rate in rates.items():
         torch.manual_seed(seed)
-        model = Transformer(
-            TransformerConfig(
-                data.tokenizer.get_vocab_size(),
-                dropout=rate,
-                context=data.width + 1,
-                padding=PADDING,
-                **sizes,
-            )
-        )
+        model = Transformer(config_for(data, rate, **sizes))
         torch.manual_seed(seed)
-
         curve: dict[str, list[float]] = {"step": [], "learnt": [], "held_out": [], "exact": []}
-        pairs, loss_of = batches(data, batch, [(GERMAN, ENGLISH)]), smoothed_loss(model, 0.0)
-        for step, _ in training(model, loss_of, pairs, steps, rate_of(arm, lr), warmup):
+        pairs = batches(data, batch, [(GERMAN, ENGLISH)])
+        for step, _ in training(model, loss_on(model), pairs, steps, rate_of(arm, lr), warmup):
             if step % (steps // looks) == 0:
                 curve["step"].append(step)
-                curve["learnt"].append(loss_on(model, data, data.trained))
-                curve["held_out"].append(loss_on(model, data, some))
+                curve["learnt"].append(surprise(model, data, data.trained))
+                curve["held_out"].append(surprise(model, data, some))
                 curve["exact"].append(
                     exact_matches(model, data, some, GERMAN, ENGLISH).double().mean().item()
                 )
@@ -90,7 +76,7 @@ def dropout(
     }
 
 
-def loss_on(model: Transformer, data: Corpus, numbers: Tensor) -> float:
+def surprise(model: Transformer, data: Corpus, numbers: Tensor) -> float:
     """Mean loss of a token, given the right ones before it."""
     log_p, wanted = answers(model, data, numbers)
     return -log_p.gather(1, wanted[:, None]).mean().item()

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from generators.experiment import FAILS, HOLDS, IN_PART, TOO_SMALL, Claim, Experiment, Rule
+from generators.experiments.transformer.architecture import weights
 from generators.experiments.transformer.pairs import config_for, exact, smoothed_curve, train
-from generators.experiments.transformer.task import PADDING, corpus
+from generators.experiments.transformer.task import corpus, cross_entropy
 from generators.record import Record
 from generators.training import rate_of, training
 from implementations.transformer import EncoderLayer, Transformer, TransformerConfig, positions
@@ -84,7 +85,7 @@ def heads(
         rate = rate_of(arm, lr)
         losses = [loss for _, loss in training(model, loss_of, data, steps, rate, warmup)]
         curves[arm] = smoothed_curve(losses, points)
-        parameters[arm] = sum(weight.numel() for weight in model.parameters())
+        parameters[arm] = weights(model)
         shown = [both_right(model.eval(), next(data)) for _ in range(8)]
         accuracy[arm] = sum(shown) / len(shown)
     most = str(max(numbers))
@@ -109,10 +110,6 @@ def shapes(
 ) -> dict[str, Any]:
     """Exact match of translators of about equal cost a step: wide and shallow, narrow and deep, many heads or few."""
     data = corpus(limit, merges)
-
-    def loss(logits: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(logits, target, ignore_index=PADDING)
-
     accuracy, cost = {}, {}
     for arm, (d_model, n_heads, n_layers) in shapes.items():
         config = config_for(
@@ -121,9 +118,9 @@ def shapes(
         torch.manual_seed(seed)
         model = Transformer(config)
         torch.manual_seed(seed)
-        train(model, data, loss, batch, steps, rate_of(arm, lr), warmup)
+        train(model, data, cross_entropy, batch, steps, rate_of(arm, lr), warmup)
         accuracy[arm] = exact(model.eval(), data)
-        cost[arm] = sum(w.numel() for w in model.parameters()) - model.embedding.weight.numel()
+        cost[arm] = weights(model) - weights(model.embedding)
     return {
         "accuracy": accuracy,
         "cost": cost,

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
+from generators.experiments.transformer.architecture import weights
 from generators.experiments.transformer.letters import (
     FIRST_LETTER,
-    copying_loss,
     mixed_lengths,
     quality_by_length,
 )
+from generators.experiments.transformer.task import loss_on
 from generators.record import Record
 from generators.training import rate_of, training
 from implementations.transformer import Transformer, TransformerConfig
@@ -75,10 +76,10 @@ def length(
         model = make()
         torch.manual_seed(seed)
         data = mixed_lengths(shortest, longest, batch, letters)
-        for _ in training(model, copying_loss(model), data, steps, rate_of(arm, lr), warmup):
+        for _ in training(model, loss_on(model), data, steps, rate_of(arm, lr), warmup):
             pass
         right[arm] = quality_by_length(model, lengths, rows, letters)["letters"]
-        parameters[arm] = sum(weight.numel() for weight in model.parameters())
+        parameters[arm] = weights(model)
     near, far = str(min(lengths)), str(max(lengths))
     return {
         "letters": right,

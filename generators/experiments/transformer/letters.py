@@ -1,10 +1,9 @@
 """A task for short runs: read random letters, write the same letters."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 PADDING, END, START = 0, 1, 2
 FIRST_LETTER = 3
@@ -23,17 +22,6 @@ def mixed_lengths(
     """Batches of copies, endlessly; the length of each is drawn evenly."""
     while True:
         yield copies(int(torch.randint(shortest, longest + 1, ())), batch, letters)
-
-
-def copying_loss(model: nn.Module) -> Callable[[tuple[Tensor, Tensor]], Tensor]:
-    """Mean loss of a letter, given the right ones before it; for any model of source and target."""
-
-    def loss_of(pair: tuple[Tensor, Tensor]) -> Tensor:
-        source, target = pair
-        logits = model(source, target[:, :-1])
-        return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten())
-
-    return loss_of
 
 
 @torch.no_grad()

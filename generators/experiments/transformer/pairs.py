@@ -1,24 +1,26 @@
 """One small translator, German to English: what is taken out of it or broken in it is compared on this task."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from generators.experiments.transformer.task import (
-    END,
-    FIRST_LANGUAGE,
     PADDING,
     Corpus,
+    Loss,
+    Write,
+    cross_entropy,
+    loss_on,
     started,
     trimmed,
+    written_in,
 )
-from generators.training import training
+from generators.training import rate_of, training
 from implementations.transformer import Transformer, TransformerConfig, greedy
 
 GERMAN, ENGLISH = 0, 1
-Loss = Callable[[Tensor, Tensor], Tensor]  # logits N V, target N
 
 
 def config_for(data: Corpus, dropout: float = 0.0, **sizes: int) -> TransformerConfig:
@@ -50,22 +52,42 @@ def train(
     warmup: int,
 ) -> list[float]:
     """Train on German to English; the loss of every step. Divergence ends the list early."""
+    pairs = mixed(data, batch)
+    return until_overflow(training(model, loss_on(model, loss), pairs, steps, lr, warmup))
 
-    def loss_of(pair: tuple[Tensor, Tensor]) -> Tensor:
-        source, target = pair
-        logits = model(source, target[:, :-1])
-        return loss(logits.flatten(0, 1), target[:, 1:].flatten())
 
+def until_overflow(steps: Iterator[tuple[int, float]]) -> list[float]:
+    """The loss of every step of a training; one that overflows ends the list early."""
     losses: list[float] = []
     try:
-        for _, value in training(model, loss_of, mixed(data, batch), steps, lr, warmup):
-            losses.append(value)
+        for _, loss in steps:
+            losses.append(loss)
     except FloatingPointError:
         pass
     return losses
 
 
-Write = Callable[[Transformer, Tensor, Tensor, int, int], Tensor]
+def compared(
+    arms: Mapping[str, Callable[[TransformerConfig], Transformer]],
+    seed: int,
+    data: Corpus,
+    config: TransformerConfig,
+    batch: int,
+    steps: int,
+    lr: float | Mapping[str, float],
+    warmup: int,
+    points: int,
+) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Train every arm, each at its own rate; the share of held-out numbers that it gets right, and its curve."""
+    accuracy, curves = {}, {}
+    for arm, make in arms.items():
+        torch.manual_seed(seed)
+        model = make(config)
+        torch.manual_seed(seed)
+        losses = train(model, data, cross_entropy, batch, steps, rate_of(arm, lr), warmup)
+        curves[arm] = smoothed_curve(losses, points, steps)
+        accuracy[arm] = exact(model.eval(), data)
+    return accuracy, curves
 
 
 def exact(model: Transformer, data: Corpus, write: Write = greedy) -> float:
@@ -77,15 +99,17 @@ def exact(model: Transformer, data: Corpus, write: Write = greedy) -> float:
 
 def translations(model: Transformer, data: Corpus, write: Write = greedy) -> Tensor:
     """The held-out numbers in English, filled up with padding to the width of the corpus."""
-    start = torch.full_like(data.tested, FIRST_LANGUAGE + ENGLISH)
-    written = write(model, data.tokens[GERMAN, data.tested], start, END, data.width)
-    return nn.functional.pad(written, (0, data.width - written.shape[1]), value=PADDING)
+    return written_in(model, data, data.tested, GERMAN, ENGLISH, write)
 
 
-def smoothed_curve(losses: list[float], points: int) -> list[float]:
-    """Means of equal pieces of a curve, for a figure."""
-    pieces = torch.tensor(losses, dtype=torch.float64).tensor_split(points)
-    return [round(piece.mean().item(), 5) for piece in pieces]
+def smoothed_curve(
+    losses: list[float], points: int, steps: int | None = None, digits: int = 5
+) -> list[float]:
+    """Means of equal pieces of a curve, for a figure; fewer pieces where it ended before all its steps."""
+    pieces = torch.arange(steps or len(losses)).tensor_split(points)
+    reached = [losses[piece[0] : piece[-1] + 1] for piece in pieces if len(piece)]
+    means = [torch.tensor(piece, dtype=torch.float64).mean().item() for piece in reached if piece]
+    return [round(mean, digits) for mean in means]
 
 
 def swapped(model: Transformer, old: type[nn.Module], new: Callable[[Any], nn.Module]) -> None:

@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from generators.experiment import FAILS, HOLDS, IN_PART, TOO_SMALL, Claim, Experiment, Rule
-from generators.experiments.transformer.components import whole, without_positions
+from generators.experiments.transformer.components import without_positions
 from generators.experiments.transformer.letters import (
     FIRST_LETTER,
-    copying_loss,
     mixed_lengths,
     quality_by_length,
 )
 from generators.experiments.transformer.pairs import smoothed_curve
+from generators.experiments.transformer.task import loss_on
 from generators.record import Record
 from generators.training import rate_of, training
 from implementations.transformer import Transformer, TransformerConfig
@@ -32,7 +32,7 @@ def with_learned_positions(config: TransformerConfig) -> Transformer:
 
 
 ARMS: dict[str, Callable[[TransformerConfig], Transformer]] = {
-    "sinusoidal": whole,
+    "sinusoidal": Transformer,
     "learned": with_learned_positions,
     "none": without_positions,
 }
@@ -66,9 +66,7 @@ def positions(
         texts = mixed_lengths(shortest, longest, batch, letters)
         losses = [
             loss
-            for _, loss in training(
-                model, copying_loss(model), texts, steps, rate_of(arm, lr), warmup
-            )
+            for _, loss in training(model, loss_on(model), texts, steps, rate_of(arm, lr), warmup)
         ]
         curves[arm] = smoothed_curve(losses, points)
         quality = quality_by_length(model, lengths, rows, letters)

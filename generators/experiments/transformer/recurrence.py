@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
+from generators.experiments.transformer.architecture import weights
 from generators.experiments.transformer.cost import VOCABULARY, in_turn, spread
 from generators.record import Record
 from implementations.transformer import Transformer, TransformerConfig
@@ -23,8 +24,8 @@ class LuongAttention(nn.Module):
 
     def forward(self, h: Tensor, memory: Tensor) -> Tensor:
         """For states B T D and a memory B S D."""
-        weights = (self.match(h) @ memory.mT).softmax(dim=-1)  # B T S
-        return self.combine(torch.cat([weights @ memory, h], dim=-1)).tanh()
+        shares = (self.match(h) @ memory.mT).softmax(dim=-1)  # B T S
+        return self.combine(torch.cat([shares @ memory, h], dim=-1)).tanh()
 
 
 class FusedLSTM(nn.Module):
@@ -72,15 +73,10 @@ class InputFeedingLSTM(nn.Module):
         return torch.stack(answers, dim=1) @ self.embedding.weight.T
 
 
-def parameters_of(model: nn.Module) -> int:
-    """How many numbers it learns."""
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
 def of_like_size(make: type[nn.Module], n_layers: int, parameters: int) -> nn.Module:
     """The recurrent model whose count of parameters comes nearest, its width a multiple of 8."""
     with torch.device("meta"):
-        counts = {width: parameters_of(make(width, n_layers)) for width in range(8, 1024, 8)}
+        counts = {width: weights(make(width, n_layers)) for width in range(8, 1024, 8)}
     return make(min(counts, key=lambda width: abs(counts[width] - parameters)), n_layers)
 
 
@@ -108,7 +104,7 @@ def recurrence(
     torch.manual_seed(0)
     config = TransformerConfig(VOCABULARY, dropout=0.0, context=max(lengths), **sizes)
     transformer = Transformer(config)
-    size = parameters_of(transformer)
+    size = weights(transformer)
     models = {
         "transformer": transformer,
         "fused": of_like_size(FusedLSTM, lstm_layers, size),
@@ -144,7 +140,7 @@ def recurrence(
             }
             for name in models
         },
-        "parameters": {name: parameters_of(model) for name, model in models.items()},
+        "parameters": {name: weights(model) for name, model in models.items()},
         "lengths": lengths,
     }
 

@@ -6,14 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
-from generators.experiments.transformer.components import Unscaled, whole, without
-from generators.experiments.transformer.pairs import config_for, exact, smoothed_curve, train
-from generators.experiments.transformer.task import PADDING, corpus
+from generators.experiments.transformer.components import Unscaled, without
+from generators.experiments.transformer.pairs import compared, config_for
+from generators.experiments.transformer.task import corpus
 from generators.record import Record
-from generators.training import rate_of
 from implementations.transformer import MultiHeadAttention, Transformer, TransformerConfig
 
 # Random vectors --------------------------------------------------------------------------------------------
@@ -90,7 +88,7 @@ def lost(measured: dict[str, dict[str, float]]) -> dict[str, float]:
 # Training --------------------------------------------------------------------------------------------------
 
 ARMS: dict[str, Callable[[TransformerConfig], Transformer]] = {
-    "scaled": whole,
+    "scaled": Transformer,
     "unscaled": without(MultiHeadAttention, Unscaled),
 }
 
@@ -113,18 +111,7 @@ def scaling(
     random_vectors = saturation(queries, keys, widths)
     data = corpus(limit, merges)
     config = config_for(data, **sizes)
-
-    def loss(logits: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(logits, target, ignore_index=PADDING)
-
-    accuracy, curves = {}, {}
-    for arm, make in ARMS.items():
-        torch.manual_seed(seed)
-        model = make(config)
-        torch.manual_seed(seed)
-        losses = train(model, data, loss, batch, steps, rate_of(arm, lr), warmup)
-        curves[arm] = smoothed_curve(losses, points)
-        accuracy[arm] = exact(model.eval(), data)
+    accuracy, curves = compared(ARMS, seed, data, config, batch, steps, lr, warmup, points)
     return {
         **random_vectors,
         "accuracy": accuracy,

@@ -7,14 +7,13 @@ from torch import Tensor
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
 from generators.experiments.transformer.heads_off import answered, pairs
-from generators.experiments.transformer.task import PADDING, Corpus, batches, corpus
+from generators.experiments.transformer.task import PADDING, Corpus, batches, corpus, loss_on
 from generators.experiments.transformer.translator import (
     SIZES,
     SMALL_SIZES,
     SMALL_TASK,
     TASK,
     by_length,
-    loss_on,
     trained_translator,
 )
 from generators.record import Record

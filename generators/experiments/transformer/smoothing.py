@@ -1,33 +1,26 @@
 """Label smoothing: what it does to the loss, to what is right, and to how sure the model is of it."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
+from generators.experiments.transformer.pairs import ENGLISH, GERMAN, config_for
 from generators.experiments.transformer.task import (
-    END,
-    FIRST_LANGUAGE,
     PADDING,
     Corpus,
     batches,
     corpus,
     exact_matches,
+    loss_on,
     started,
 )
 from generators.record import Record
 from generators.training import rate_of, training
-from implementations.transformer import (
-    Transformer,
-    TransformerConfig,
-    beam_search,
-    label_smoothing,
-)
-
-GERMAN, ENGLISH = 0, 1
+from implementations.transformer import Transformer, beam_search, greedy, label_smoothing
 
 
 def with_few(data: Corpus, count: int, seed: int) -> Corpus:
@@ -69,27 +62,6 @@ def calibration(confidence: Tensor, right: Tensor, bins: int) -> tuple[float, li
     return error, [[round(number, 4) for number in row] for row in table]
 
 
-def smoothed_loss(model: Transformer, epsilon: float) -> Callable[[tuple[Tensor, Tensor]], Tensor]:
-    """The loss of a batch with this much doubt in the targets."""
-
-    def loss_of(pair: tuple[Tensor, Tensor]) -> Tensor:
-        source, target = pair
-        logits = model(source, target[:, :-1])
-        return label_smoothing(logits.flatten(0, 1), target[:, 1:].flatten(), epsilon, PADDING)
-
-    return loss_of
-
-
-def beam_matches(model: Transformer, data: Corpus, numbers: Tensor) -> float:
-    """Share of numbers that a beam of four translates right to the last letter."""
-    model.eval()
-    start = torch.full_like(numbers, FIRST_LANGUAGE + ENGLISH)
-    written = beam_search(model, data.tokens[GERMAN, numbers], start, END, data.width)
-    wanted = data.tokens[ENGLISH, numbers]
-    written = torch.nn.functional.pad(written, (0, data.width - written.shape[1]), value=PADDING)
-    return (written == wanted).all(dim=1).double().mean().item()
-
-
 def smoothing(
     seed: int,
     limit: int,
@@ -111,13 +83,7 @@ def smoothing(
     beam of four, on some of every size.
     """
     data = with_few(corpus(limit, merges), few, seed)
-    config = TransformerConfig(
-        data.tokenizer.get_vocab_size(),
-        dropout=dropout,
-        context=data.width + 1,
-        padding=PADDING,
-        **sizes,
-    )
+    config = config_for(data, dropout, **sizes)
     some = data.tested[:: max(1, len(data.tested) // written)]  # of every size
     kinds = ("nll", "token_accuracy", "exact", "exact_beam", "confidence", "ece", "reliability")
     measured: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
@@ -126,19 +92,22 @@ def smoothing(
         model = Transformer(config)
         torch.manual_seed(seed)
         pairs = batches(data, batch, [(GERMAN, ENGLISH)])
-        loss_of = smoothed_loss(model, epsilon)
+        loss_of = loss_on(model, partial(label_smoothing, epsilon=epsilon, padding=PADDING))
         for _ in training(model, loss_of, pairs, steps, rate_of(arm, lr), warmup):
             pass
         log_p, wanted = answers(model, data, data.tested)
         sure, guess = log_p.exp().max(dim=-1)
         right = guess == wanted
-        exact = exact_matches(model, data, some, GERMAN, ENGLISH)
+        exact, exact_beam = (
+            exact_matches(model, data, some, GERMAN, ENGLISH, write).double().mean().item()
+            for write in (greedy, beam_search)
+        )
         error, table = calibration(sure, right, bins)
         for kind, value in {
             "nll": -log_p.gather(1, wanted[:, None]).mean().item(),
             "token_accuracy": right.double().mean().item(),
-            "exact": exact.double().mean().item(),
-            "exact_beam": beam_matches(model, data, some),
+            "exact": exact,
+            "exact_beam": exact_beam,
             "confidence": sure.mean().item(),
             "ece": error,
             "reliability": table,

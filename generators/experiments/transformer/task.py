@@ -2,12 +2,12 @@
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from generators.data import LANGUAGES, byte_pairs, held_out, in_words
@@ -17,6 +17,9 @@ PADDING, END = 0, 1
 FIRST_LANGUAGE = 2  # the start token of a translation is the language to write
 SPECIAL = ["<pad>", "<end>", *(f"<{language}>" for language in LANGUAGES)]
 DIRECTIONS = list(itertools.permutations(range(len(LANGUAGES)), 2))  # (source, target)
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # logits N V, target N
+Write = Callable[[Transformer, Tensor, Tensor, int, int], Tensor]  # called like `greedy`
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,48 @@ def started(language: Tensor, tokens: Tensor) -> Tensor:
     return torch.cat([FIRST_LANGUAGE + language[:, None], tokens], dim=1)
 
 
-def exact_matches(
-    model: Transformer, data: Corpus, numbers: Tensor, source: int, target: int
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean loss of a token; padding is no target."""
+    return F.cross_entropy(logits, target, ignore_index=PADDING)
+
+
+def loss_on(
+    model: nn.Module, loss: Loss = cross_entropy
+) -> Callable[[tuple[Tensor, Tensor]], Tensor]:
+    """The loss of a model as a function of a batch: each next token, given the right ones before it."""
+
+    def loss_of(pair: tuple[Tensor, Tensor]) -> Tensor:
+        source, target = pair
+        logits = model(source, target[:, :-1])
+        return loss(logits.flatten(0, 1), target[:, 1:].flatten())
+
+    return loss_of
+
+
+def written_in(
+    model: Transformer,
+    data: Corpus,
+    numbers: Tensor,
+    source: int,
+    target: int,
+    write: Write = greedy,
 ) -> Tensor:
-    """For each number, whether its greedy translation is right to the last letter."""
-    model.eval()
+    """Each number as the model translates it, filled up with padding to the width of the corpus."""
     start = torch.full_like(numbers, FIRST_LANGUAGE + target)
-    written = greedy(model, data.tokens[source, numbers], start, END, data.width)
-    written = F.pad(written, (0, data.width - written.shape[1]), value=PADDING)
+    written = write(model, data.tokens[source, numbers], start, END, data.width)
+    return F.pad(written, (0, data.width - written.shape[1]), value=PADDING)
+
+
+def exact_matches(
+    model: Transformer,
+    data: Corpus,
+    numbers: Tensor,
+    source: int,
+    target: int,
+    write: Write = greedy,
+) -> Tensor:
+    """For each number, whether its translation is right to the last letter."""
+    written = written_in(model.eval(), data, numbers, source, target, write)
     return (written == data.tokens[target, numbers]).all(dim=1)
 
 

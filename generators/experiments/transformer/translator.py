@@ -1,28 +1,29 @@
 """A translator is trained once per seed, and then examined: what it gets right, and what its errors are."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from generators.data import LANGUAGES, in_words
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule, Stage
+from generators.experiments.transformer.architecture import weights
+from generators.experiments.transformer.pairs import config_for
 from generators.experiments.transformer.task import (
     DIRECTIONS,
     END,
-    FIRST_LANGUAGE,
     PADDING,
     Corpus,
     accuracy,
     batches,
     corpus,
     exact_matches,
+    loss_on,
+    written_in,
 )
 from generators.record import Record
 from generators.training import training
-from implementations.transformer import Transformer, TransformerConfig, greedy
+from implementations.transformer import Transformer
 
 
 def make_translator(
@@ -38,8 +39,7 @@ def make_translator(
 ) -> dict[str, Tensor]:
     """Train one model for all twelve directions; return its weights and its learning curve."""
     data = corpus(limit, merges)
-    model = new_translator(data, **sizes)
-
+    model = Transformer(config_for(data, **sizes))
     some = data.tested[::8]  # every eighth, not the first: small numbers are the hard ones
     curve: list[list[float]] = []
     losses: list[float] = []
@@ -49,32 +49,13 @@ def make_translator(
             curve.append([step, sum(losses) / len(losses), accuracy(model, data, some)])
             losses = []
     step, loss, right = torch.tensor(curve, dtype=torch.float64).T
-    weights = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    return {**weights, "curve.step": step, "curve.loss": loss, "curve.accuracy": right}
-
-
-def loss_on(model: Transformer) -> Callable[[tuple[Tensor, Tensor]], Tensor]:
-    """The loss of a model as a function of a batch."""
-
-    def loss_of(pair: tuple[Tensor, Tensor]) -> Tensor:
-        source, target = pair
-        logits = model(source, target[:, :-1])
-        return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=PADDING)
-
-    return loss_of
-
-
-def new_translator(data: Corpus, **sizes: int) -> Transformer:
-    """An untrained model for a corpus."""
-    vocabulary = data.tokenizer.get_vocab_size()
-    return Transformer(
-        TransformerConfig(vocabulary, dropout=0.0, context=data.width + 1, padding=PADDING, **sizes)
-    )
+    learnt = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    return {**learnt, "curve.step": step, "curve.loss": loss, "curve.accuracy": right}
 
 
 def trained_translator(translator: dict[str, Tensor], data: Corpus, **sizes: int) -> Transformer:
     """The model of a stage."""
-    model = new_translator(data, **sizes)
+    model = Transformer(config_for(data, **sizes))
     start = "model."
     model.load_state_dict(
         {name.removeprefix(start): t for name, t in translator.items() if name.startswith(start)}
@@ -97,7 +78,7 @@ def translation(
         "accuracy_by_target": _by_language(right, side=1),
         "accuracy_by_source": _by_language(right, side=0),
         "accuracy_by_length": by_length(right, data),
-        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "parameters": weights(model),
         "vocabulary": data.tokenizer.get_vocab_size(),
         "curve": {
             "step": curve["step"],
@@ -138,10 +119,7 @@ def _errors(model: Transformer, data: Corpus, right: Tensor, shown: int) -> list
     for direction, index in (right == 0).nonzero().tolist()[:shown]:
         source, target = DIRECTIONS[direction]
         number = int(data.tested[index])
-        start = torch.tensor([FIRST_LANGUAGE + target])
-        written = greedy(model, data.tokens[source, number][None], start, END, data.width)[
-            0
-        ].tolist()
+        written = written_in(model, data, data.tested[index, None], source, target)[0].tolist()
         text = "".join(
             data.tokenizer.id_to_token(token) for token in written if token not in (PADDING, END)
         )

@@ -9,11 +9,23 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
-from generators.experiments.transformer.task import PADDING, Corpus, accuracy, batches, corpus
-from generators.experiments.transformer.task import started as behind_start
+from generators.experiments.transformer.pairs import (
+    ENGLISH,
+    GERMAN,
+    config_for,
+    smoothed_curve,
+    until_overflow,
+)
+from generators.experiments.transformer.task import (
+    Corpus,
+    accuracy,
+    batches,
+    corpus,
+    loss_on,
+    started,
+)
 from generators.record import Record
 from generators.training import training
 from implementations.layernorm import LayerNorm
@@ -24,7 +36,7 @@ from implementations.transformer import (
     learning_rate,
 )
 
-GERMAN_TO_ENGLISH = [(0, 1)]
+GERMAN_TO_ENGLISH = [(GERMAN, ENGLISH)]
 
 
 # Norm before the sub-layer ---------------------------------------------------------------------------------
@@ -104,40 +116,12 @@ def paced(peak: float, d_model: int, ramp: int, warm: bool) -> Callable[[int], f
     return rate
 
 
-def loss_on(model: Transformer, source: Tensor, target: Tensor) -> Tensor:
-    """Mean loss of a token, given the right ones before it."""
-    logits = model(source, target[:, :-1])
-    return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=PADDING)
-
-
 def held_out_loss(model: Transformer, data: Corpus) -> float:
     """Loss on the numbers that are never shown."""
-    (source, target), *_ = GERMAN_TO_ENGLISH
-    english = torch.full_like(data.tested, target)
-    model.eval()
+    language = torch.full_like(data.tested, ENGLISH)
+    source, target = data.tokens[GERMAN, data.tested], data.tokens[ENGLISH, data.tested]
     with torch.no_grad():
-        return loss_on(
-            model,
-            data.tokens[source, data.tested],
-            behind_start(english, data.tokens[target, data.tested]),
-        ).item()
-
-
-def trained(
-    model: Transformer, data: Corpus, batch: int, steps: int, rate: Callable[[int], float]
-) -> list[float]:
-    """Train on German to English; the loss of every step. What overflows ends early."""
-    losses: list[float] = []
-    pairs = batches(data, batch, GERMAN_TO_ENGLISH)
-    try:
-        # The paper clips no gradients, and clipping would do some of what warm-up is for.
-        for _, loss in training(
-            model, lambda pair: loss_on(model, *pair), pairs, steps, rate, clip=math.inf
-        ):
-            losses.append(loss)
-    except FloatingPointError:
-        pass
-    return losses
+        return loss_on(model.eval())((source, started(language, target))).item()
 
 
 def warmup(
@@ -158,10 +142,8 @@ def warmup(
     its logarithm.
     """
     data = corpus(limit, merges)
-    vocabulary = data.tokenizer.get_vocab_size()
-    config = TransformerConfig(
-        vocabulary, dropout=0.0, context=data.width + 1, padding=PADDING, **sizes
-    )
+    config = config_for(data, **sizes)
+    even_guess = math.log(config.vocab_size)
     exact, losses, diverged, curves = {}, {}, {}, {}
     for norm, make in NORMS.items():
         for start in STARTS:
@@ -169,15 +151,19 @@ def warmup(
             model = make(config)
             torch.manual_seed(seed)
             rate = paced(lr, config.d_model, ramp, warm=start == "warm")
-            curve = trained(model, data, batch, steps, rate)
+            pairs = batches(data, batch, GERMAN_TO_ENGLISH)
+            # The paper clips no gradients, and clipping would do some of what warm-up is for.
+            curve = until_overflow(
+                training(model, loss_on(model), pairs, steps, rate, clip=math.inf)
+            )
             loss = held_out_loss(model, data) if len(curve) == steps else math.inf
             arm = f"{norm}_{start}"
-            diverged[arm] = int(not loss < math.log(vocabulary))
-            losses[arm] = math.log(vocabulary) if diverged[arm] else loss
+            diverged[arm] = int(not loss < even_guess)
+            losses[arm] = even_guess if diverged[arm] else loss
             exact[arm] = (
                 0.0 if diverged[arm] else accuracy(model, data, data.tested, GERMAN_TO_ENGLISH)
             )
-            curves[arm] = thinned(curve, steps // points)
+            curves[arm] = smoothed_curve(curve, points, steps, digits=4)
     ratio = {norm: losses[f"{norm}_cold"] / losses[f"{norm}_warm"] for norm in NORMS}
     gain = {norm: math.log(ratio[norm]) for norm in NORMS}
     return {
@@ -188,16 +174,9 @@ def warmup(
         "gain": {**gain, "post_over_pre": gain["post"] - gain["pre"]},
         "score": {arm: -loss for arm, loss in losses.items()},
         "curves": curves,
-        "log_vocabulary": math.log(vocabulary),
+        "log_vocabulary": even_guess,
         "tested": len(data.tested),
     }
-
-
-def thinned(losses: list[float], every: int) -> list[float]:
-    """Means of equal stretches of a curve; a stretch that overflowed is left out."""
-    pieces = [losses[first : first + every] for first in range(0, len(losses), every)]
-    means = [sum(piece) / len(piece) for piece in pieces]
-    return [round(mean, 4) for mean in means if math.isfinite(mean)]
 
 
 # Gradients at the start -------------------------------------------------------------------------------------
@@ -232,24 +211,17 @@ def gradients_at_start(
         f"{norm}_{start}": [] for norm in NORMS for start in ("theory", "torch")
     }
     for depth in depths:
-        config = TransformerConfig(
-            data.tokenizer.get_vocab_size(),
-            n_layers=depth,
-            dropout=0.0,
-            context=data.width + 1,
-            padding=PADDING,
-            **sizes,
-        )
+        config = config_for(data, n_layers=depth, **sizes)
         for arm, means in norms.items():
             norm, start = arm.split("_")
             torch.manual_seed(seed)
             found = []
             for _ in range(inits):
-                source, target = next(batches(data, batch, GERMAN_TO_ENGLISH))
+                pair = next(batches(data, batch, GERMAN_TO_ENGLISH))
                 model = NORMS[norm](config).requires_grad_(False)
                 if start == "theory":
                     glorot(model)
-                found.append(last_gradient(model, source, target))
+                found.append(last_gradient(model, pair))
             means.append(sum(found) / inits)
     return {
         "exponent": {arm: exponent(depths, means) for arm, means in norms.items()},
@@ -259,7 +231,7 @@ def gradients_at_start(
     }
 
 
-def last_gradient(model: Transformer, source: Tensor, target: Tensor) -> float:
+def last_gradient(model: Transformer, pair: tuple[Tensor, Tensor]) -> float:
     """Norm of the gradient at the second matrix of the decoder's last feed-forward network."""
     weights = [
         parameter
@@ -267,7 +239,7 @@ def last_gradient(model: Transformer, source: Tensor, target: Tensor) -> float:
         if name.endswith("contract.weight")
     ]
     weights[0].requires_grad_(True)
-    (gradient,) = torch.autograd.grad(loss_on(model, source, target), weights)
+    (gradient,) = torch.autograd.grad(loss_on(model)(pair), weights)
     return gradient.norm().item()
 
 
