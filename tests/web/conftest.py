@@ -25,7 +25,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from generators.files import ROOT
-from generators.papers import settings
+from generators.papers import papers, settings
 from generators.site.serve import base_path, serving
 
 KINDS = {
@@ -74,7 +74,7 @@ WEIGHTS: dict[tuple[str, int], int] = {}  # kind and width -> bytes on the wire
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Every page's weight, whatever the tests say."""
+    """The weight of the heaviest page of each kind, whatever the tests say."""
     for width in WIDTHS:
         found = [
             f"{kind} {WEIGHTS[kind, width] / 1000:.0f}"
@@ -129,14 +129,21 @@ def address(site: Path) -> Iterator[str]:
         yield found
 
 
+def pages_of(site: Path, kind: str) -> list[str]:
+    """The paths of all pages of a kind, papers in their order; for 404 that of a page that is not there."""
+    order = {paper.stem: place for place, paper in enumerate(papers())}
+    found = sorted(site.glob(KINDS[kind]), key=lambda path: (order.get(path.parent.name, 99), path))
+    if found and kind == "404":
+        return ["there/is/no/such/page/"]
+    return [path.relative_to(site).as_posix().removesuffix("index.html") for path in found]
+
+
 def page_of(site: Path, kind: str) -> str:
-    """The path of the first page of a kind; of the page that is not there, for 404."""
-    found = sorted(site.glob(KINDS[kind]))
+    """The path of the first page of a kind."""
+    found = pages_of(site, kind)
     if not found:
         pytest.fail(f"the site has no page of the kind {kind} ({KINDS[kind]})")
-    if kind == "404":
-        return "there/is/no/such/page/"
-    return found[0].relative_to(site).as_posix().removesuffix("index.html")
+    return found[0]
 
 
 @dataclass
@@ -149,8 +156,8 @@ class Browser:
     shown: str = ""
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def show(self, kind: str, scheme: str = "light", width: int = 1280) -> None:
-        """Open the page of a kind with a first visitor's empty cache and storage."""
+    def show(self, kind: str, scheme: str = "light", width: int = 1280, page: str = "") -> None:
+        """Open a page, else the first of a kind, with a first visitor's empty cache and storage."""
         send = self.driver.execute_cdp_cmd
         phone = width < 720
         height = 844 if phone else 900
@@ -165,7 +172,7 @@ class Browser:
         for log in ("performance", "browser"):
             self.driver.get_log(log)
         self.seen = {}
-        self.shown = self.address + page_of(self.site, kind)
+        self.shown = self.address + (page or page_of(self.site, kind))
         self.driver.get(self.shown)
         self.until("return document.readyState == 'complete'")
         self.driver.execute_async_script("document.fonts.ready.then(() => arguments[0]())")
