@@ -5,6 +5,7 @@ A number that the paper prints: `<!--p:A7-->28.4<!--/p-->`, with the id of its c
 Blocks, on lines of their own:  `<!--t:paper.name-->` a table, `<!--f:paper.name-->` a figure and its caption,
                                 `<!--c:paper.Class.method-->` quoted code (`:bare` leaves its docstring out),
                                 `<!--t:house.headlines-->` the headlines of all papers, from their notes
+                                `<!--t:house.letters-->` the shape letters of all papers, from their modules
 
 `rewrite` fills them in from results/ and implementations/; with `check` it only says what is stale, unknown or
 stands where Markdown would break it. In the section "What we measured" no number may stand outside a marker.
@@ -20,7 +21,7 @@ from generators.files import ROOT, Damaged, write_atomically
 from generators.formats import SPREADS, shown, with_spread
 from generators.papers import UnknownName, front_matter, papers
 from generators.record import RESULTS, ledger, records, value
-from generators.source import alt_text, quoted
+from generators.source import alt_text, quoted, shape_letters
 
 MENDS = "`nox -s figures` mends it"
 EMPTY = "–"  # stands for a number of a paper that is only planned
@@ -218,8 +219,8 @@ def _said(marker: Marker, file: Path) -> str:
         if marker.key not in ids:
             raise UnknownName("claim", marker.key, ids)
         return marker.body
-    if marker.kind == "t" and marker.key == HEADLINES:
-        return f"\n\n{headlines(file.parent)}\n\n"
+    if marker.kind == "t" and marker.key in OF_ALL:
+        return f"\n\n{OF_ALL[marker.key](file.parent)}\n\n"
     if marker.kind == "t":
         return f"\n\n{_result(marker.key, '.md', 'table').read_text(encoding='utf-8').strip()}\n\n"
     if marker.kind == "c":
@@ -240,9 +241,7 @@ def _figure(marker: Marker, file: Path) -> str:
     return f"\n\n![{alt_text(marker.key)}]({address})\n\n{caption}\n\n"
 
 
-# Headlines: what each note's front matter says was asked and measured, in one table ----------------------------
-
-HEADLINES = "house.headlines"
+# Tables of what all papers say --------------------------------------------------------------------------------
 
 
 def headlines(folder: Path) -> str:
@@ -282,6 +281,28 @@ def _made_in(text: str) -> str:
     if record is None:
         return ""
     return measured(f"{name}.seconds", "s") + (" a seed" if len(record.runs) > 1 else "")
+
+
+def letters(folder: Path) -> str:
+    """The shape letters of all modules; where a letter means different things, each with its papers."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for paper in papers():
+        if (ROOT / "implementations" / f"{paper.stem}.py").is_file():
+            for letter, meaning in shape_letters(paper.stem).items():
+                found.setdefault(letter, {}).setdefault(meaning, []).append(paper.name)
+    rows = ["| letter | stands for |", "| --- | --- |"]
+    for letter in sorted(found, key=lambda name: (name.lower(), name)):
+        several = len(found[letter]) > 1
+        words = [
+            (f"`{meaning}`" if "_" in meaning else meaning)
+            + (f" ({', '.join(names)})" if several else "")
+            for meaning, names in found[letter].items()
+        ]
+        rows.append(f"| {letter} | {', '.join(words)} |")
+    return "\n".join(rows)
+
+
+OF_ALL = {"house.headlines": headlines, "house.letters": letters}
 
 
 # Pages --------------------------------------------------------------------------------------------------------

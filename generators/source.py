@@ -1,4 +1,4 @@
-"""What is read out of source text without running it: quoted definitions, and figures' words."""
+"""What is read out of source text without running it: quoted definitions, shape letters, and figures' words."""
 
 import ast
 import re
@@ -65,6 +65,19 @@ def _definitions(node: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.AST
             yield from (
                 (prefix + target.id, child) for target in targets if isinstance(target, ast.Name)
             )
+
+
+_SHAPES = re.compile(r"^Shapes:(.*?)\.\s*(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
+_LETTER = re.compile(r"(\w(?: and \w)*) (.+)")
+
+
+def shape_letters(stem: str) -> dict[str, str]:
+    """The legend after `Shapes:` in the docstring of a paper's module: "B batch, T queries." -> B: batch ..."""
+    file = ROOT / "implementations" / f"{stem}.py"
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    legend = _SHAPES.search(docstring)
+    parts = " ".join(legend[1].split()).split(", ") if legend else []
+    return dict(found.groups() for part in parts if (found := _LETTER.fullmatch(part)))
 
 
 def alt_text(key: str) -> str:

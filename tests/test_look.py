@@ -10,7 +10,7 @@ from fontTools.ttLib import TTFont
 from generators.files import ROOT
 from generators.papers import Paper, UnknownName, papers
 from generators.record import Record
-from generators.site import fonts, gather, hero, pages, parts, tree
+from generators.site import evidence, fonts, gather, hero, pages, parts, tree
 
 CSS = ROOT / "docs" / "assets" / "css"
 
@@ -165,6 +165,9 @@ from implementations.new import thing
 
 def test_edges_come_from_imports_and_docstrings_and_from_the_list_for_planned_papers():
     found = tree.edges([OLD, MID, NEW], {"mid": MODULE})
+    both = MODULE + "from implementations.old import part\n"  # an import is more than the idea
+    taken = tree.Edge("old", "mid", True, "adding the input back, in every block")
+    assert taken in tree.edges([OLD, MID], {"mid": both})
     assert tree.Edge("old", "mid", False, "adding the input back, in every block") in found
     assert tree.Edge("new", "mid", True, "") in found
     assert tree.Edge("old", "new", False, "") in found  # planned: the list says so
@@ -305,6 +308,32 @@ def test_a_paper_with_one_record_has_a_landing_and_a_results_page(one):
     assert "Does it &amp; how?" in results
     assert 'data-r="new.trial.share">0.500</a>' in results
     assert "curve" not in results
+
+
+def test_each_paper_has_its_place_among_all_claims(one):
+    """Two papers with claims, and one of the two with a saying."""
+    rule = {"rule": "share.mean > 0.5", "rule_hash": "f" * 64}
+    said = one.claims[0] | {"id": "Z3", "kind": "said", "text": "People say so."} | rule
+    older = one.claims[0] | {"id": "Y1", "paper": "resnet", "experiment": None, "key": None}
+    text = pages.build(replace(one, claims=[*one.claims, said, older]))["claims.md"].text
+    top, _, below = text.partition("## ResNet {#resnet}")
+    assert '<a href="#resnet">ResNet, 1</a><a href="#new">' in top
+    assert '<a href="#what-people-say">What people say, 1</a>' in top
+    assert below.index('id="Y1"') < below.index("{#new}") < below.index('id="Z1"')
+    sayings = below.partition("## What people say")[2]
+    assert "{#said-new}" in sayings
+    assert "{#said-resnet}" not in sayings
+    assert "share.mean &gt; 0.5" in sayings  # its rule stands under it
+
+
+def test_the_sheet_links_to_the_slowest_benchmark(one):
+    def bench(paper: str, ratio: float) -> Record:
+        content = {"kind": "timing", "paper": paper, "name": "bench"}
+        return Record(content | {"runs": [{"step": {"default": {"ratio_fastest": ratio}}}]})
+
+    raced = {f"{paper}.bench": bench(paper, ratio) for paper, ratio in (("a", 1.2), ("b", 0.9))}
+    assert evidence._slowest(replace(one, records=raced)) == "results/b/#bench"
+    assert evidence._slowest(one) == ""
 
 
 def test_a_slip_says_mean_interval_machine_record_and_command(one):

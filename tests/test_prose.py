@@ -238,6 +238,24 @@ def test_a_wrong_headline_is_named(page, old, new, words):
     assert words in only(readme, "<!--t:house.headlines-->\n<!--/t-->\n")
 
 
+def test_the_table_of_letters_follows_from_the_modules(page):
+    folder = page.parents[1] / "implementations"
+    legends = {
+        "demo": "B batch, H heads,\n    K d_head.\n\nAnd",
+        "later": "B batch, H height, h and w sizes after it.\n\nMore, and",
+    }
+    for stem, legend in legends.items():
+        (folder / f"{stem}.py").write_text(f'"""Words.\n\nShapes: {legend} more.\n"""\n')
+    page.write_text("<!--t:house.letters-->\n<!--/t-->\n")
+    assert prose.rewrite([page]) == []
+    assert page.read_text().splitlines()[4:8] == [
+        "| B | batch |",
+        "| H | heads (Demo), height (Later) |",
+        "| h and w | sizes after it |",
+        "| K | `d_head` |",
+    ]
+
+
 def test_a_stale_number_says_both_values_and_its_place(page):
     page.write_text("One.\n\nTwo " + NUMBER.replace("98.7", "98.8") + "\n")
     (problem,) = prose.rewrite([page], check=True)
