@@ -21,7 +21,7 @@ from transformer_cases import (
     writers,
 )
 
-from generators.experiments.transformer.exact import END, PADDING, START
+from generators.experiments.transformer.parity import END, PADDING, START
 from implementations import transformer
 from implementations.transformer import (
     Decoding,

@@ -33,7 +33,7 @@ from transformer_cases import (
     writers,
 )
 
-from generators.experiments.transformer import exact as exact_parity
+from generators.experiments.transformer import parity
 from implementations.transformer import (
     EncoderLayer,
     MultiHeadAttention,
@@ -197,18 +197,18 @@ def test_attention_equals_the_fused_kernel(dtype):
 
 def test_transformer_equals_marian(dtype):
     torch.manual_seed(3)
-    source = exact_parity.sentences(WRITER, ROWS, S)
-    ours = exact_parity.half_learned(WRITER, source, lr=1e-2)  # so that no norm is still at 1 and 0
-    theirs = exact_parity.marian_like(ours)
+    source = parity.sentences(WRITER, ROWS, S)
+    ours = parity.half_learned(WRITER, source, lr=1e-2)  # so that no norm is still at 1 and 0
+    theirs = parity.marian_like(ours)
     assert theirs.dtype == dtype
-    code = exact_parity.in_marian_order(ours.positions)
+    code = parity.in_marian_order(ours.positions)
     with torch.no_grad():
         for stack in (theirs.model.encoder, theirs.model.decoder):
             # Theirs are rounded to float32, whatever the model computes in: equal, but not to 1e-10.
             assert (stack.embed_positions.weight - code).abs().max() <= 1e-7
             stack.embed_positions.weight.copy_(code)
-    target = torch.randint(exact_parity.FIRST_WORD, V, (ROWS, T))
-    real = source != exact_parity.PADDING
+    target = torch.randint(parity.FIRST_WORD, V, (ROWS, T))
+    real = source != parity.PADDING
 
     memory, _ = ours.encode(source)
     our_logits = ours(source, target)
@@ -217,10 +217,10 @@ def test_transformer_equals_marian(dtype):
     pull_back([answer.logits])
 
     gradients = {name: weight.grad for name, weight in ours.named_parameters()}
-    left = exact_parity.as_marian(gradients)
+    left = parity.as_marian(gradients)
     right = {name: weight.grad for name, weight in theirs.named_parameters() if name in left}
     # What stands at padding differs in nothing that anybody sees; only real positions are compared.
-    left |= {"memory": exact_parity.in_marian_order(memory)[real], "logits": our_logits}
+    left |= {"memory": parity.in_marian_order(memory)[real], "logits": our_logits}
     right |= {"memory": answer.encoder_last_hidden_state[real], "logits": answer.logits}
     worst = worst_error(left, right)
     print(f"worst error {worst:.1e}")  # pytest -rP shows it
@@ -230,12 +230,12 @@ def test_transformer_equals_marian(dtype):
 @pytest.mark.parametrize("beam", [1, 4])
 def test_translations_equal_marians(exact, beam):
     for model, source, start in writers():
-        theirs = exact_parity.marian_like(model)
-        expected = exact_parity.marian_writes(theirs, source, LONGEST, num_beams=beam)
+        theirs = parity.marian_like(model)
+        expected = parity.marian_writes(theirs, source, LONGEST, num_beams=beam)
         if beam == 1:
-            found = greedy(model, source, start, exact_parity.END, LONGEST)
+            found = greedy(model, source, start, parity.END, LONGEST)
         else:
-            found = beam_search(model, source, start, exact_parity.END, LONGEST, beam, alpha=0.0)
+            found = beam_search(model, source, start, parity.END, LONGEST, beam, alpha=0.0)
         assert lists(found) == lists(expected)
 
 
@@ -247,11 +247,11 @@ def test_positions_in_marians_order_are_marians_formula(exact):
             for t in range(LONGEST)
         ]
     )
-    assert (exact_parity.in_marian_order(positions(LONGEST, D)) - code).abs().max() <= 1e-12
+    assert (parity.in_marian_order(positions(LONGEST, D)) - code).abs().max() <= 1e-12
 
 
 def test_the_recorded_parity_is_within_its_tolerance():
-    experiment = exact_parity.EXPERIMENTS["parity"]
+    experiment = parity.EXPERIMENTS["parity"]
     torch.manual_seed(0)
     measured = experiment.run(0, **{**experiment.settings, **experiment.smoke})
     assert measured["worst"] <= experiment.tolerance["worst"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from generators.experiments.transformer import exact
+from generators.experiments.transformer import parity
 from implementations.transformer import Transformer, TransformerConfig
 
 # Every axis has a size of its own, so that two axes that change places are seen at once.
@@ -70,7 +70,7 @@ def printed_embedding(embedding: Tensor, ids: Tensor) -> Tensor:
 
 
 LONGEST = 14
-WRITER = replace(CONFIG, padding=exact.PADDING, context=LONGEST)
+WRITER = replace(CONFIG, padding=parity.PADDING, context=LONGEST)
 ROWS = 5
 
 
@@ -83,12 +83,12 @@ def writers() -> list[tuple[Transformer, Tensor, Tensor]]:
     found = []
     for seed in (0, 1, 2):
         torch.manual_seed(seed)
-        source = exact.sentences(WRITER, ROWS, S)
-        model = exact.half_learned(WRITER, source, lr=1e-2)
-        found.append((model, source, torch.full((ROWS,), exact.START)))
+        source = parity.sentences(WRITER, ROWS, S)
+        model = parity.half_learned(WRITER, source, lr=1e-2)
+        found.append((model, source, torch.full((ROWS,), parity.START)))
     return found
 
 
 def lists(written: Tensor) -> list[list[int]]:
     """What each row says, without its padding."""
-    return [[token for token in row if token != exact.PADDING] for row in written.tolist()]
+    return [[token for token in row if token != parity.PADDING] for row in written.tolist()]

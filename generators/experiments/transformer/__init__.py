@@ -18,6 +18,7 @@ from generators.experiments.transformer import (
     heads_off,
     length,
     multi30k,
+    parity,
     positions,
     recurrence,
     scaling,
@@ -48,6 +49,7 @@ EXPERIMENTS = {
     **recurrence.EXPERIMENTS,
     **length.EXPERIMENTS,
     **exact.EXPERIMENTS,
+    **parity.EXPERIMENTS,
     **multi30k.EXPERIMENTS,
 }
 
