@@ -81,8 +81,14 @@ def difference(found: object, expected: object) -> str:
     if found is None:
         return "It returns nothing. Is the `return` missing?"
     if isinstance(expected, list):
+        tensors = any(isinstance(part, Tensor) for part in expected)
         if not isinstance(found, list | tuple):
-            return f"It returns something of type {type(found).__name__}; it should return a list."
+            several = f"{len(expected)} tensors" if tensors else "a list"
+            return (
+                f"It returns something of type {type(found).__name__}; it should return {several}."
+            )
+        if tensors:
+            return first_wrong(found, expected)
         return f"It returns {list(found)}; it should return {expected}."
     if not isinstance(expected, Tensor):
         if not is_number(found):
@@ -104,4 +110,14 @@ def difference(found: object, expected: object) -> str:
     return (
         f"The shape is right, the numbers are not: {where} "
         f"{found[place].item():.4g}, and it should be {expected[place].item():.4g}."
+    )
+
+
+def first_wrong(found: Sequence, expected: list) -> str:
+    """What differs first in an output of several tensors, which are too long to be printed."""
+    if len(found) != len(expected):
+        return f"It returns {len(found)} tensors; it should return {len(expected)}."
+    wrong = next(n for n, wanted in enumerate(expected) if not same(found[n], wanted))
+    return f"Of its {len(expected)} tensors, number {wrong + 1} is wrong. " + difference(
+        found[wrong], expected[wrong]
     )

@@ -125,6 +125,22 @@ def test_numbers_and_lists_are_compared_too():
         exercises.compare(lambda x: [1], lambda x: [1, 2], [], (1,))
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x: (x, x + 1), r"Of its 2 tensors, number 2 is wrong. The shape is right, the"),
+        (lambda x: [x[:2], x], r"number 1 is wrong. Its shape is \(2,\); it should be \(3,\)"),
+        (lambda x: (x, None), "number 2 is wrong. It returns nothing"),
+        (lambda x: x, "type Tensor; it should return 2 tensors"),
+        (lambda x: (x, x, x), "It returns 3 tensors; it should return 2"),
+    ],
+)
+def test_of_several_tensors_the_first_wrong_one_is_named(answer, words):
+    exercises.compare(lambda x: (x, x), lambda x: [x, x], [], (torch.zeros(3),))
+    with pytest.raises(WrongAnswer, match=words):
+        exercises.compare(answer, lambda x: [x, x], [], (torch.zeros(3),))
+
+
 def test_a_mistake_is_recognised_only_if_it_explains_all_cases():
     def twice(x):
         """It is doubled."""
