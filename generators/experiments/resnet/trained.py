@@ -5,8 +5,9 @@ A plain network is its residual twin without the shortcuts: the same layers, the
 
 import copy
 import functools
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -96,6 +97,17 @@ def learning(
         clip=math.inf,
         optimizer=sgd,
     )
+
+
+def fitted(
+    make: Callable[[], nn.Module], seed: int, lr: float, **rest: Any
+) -> tuple[nn.Module, list[float]]:
+    """A network made and trained from a seed, its norms settled; and the loss of every step."""
+    torch.manual_seed(seed)
+    model = make()
+    losses = [loss for _, loss in learning(model, seed, lr=lr, **rest)]
+    settle(model)
+    return model, losses
 
 
 @torch.no_grad()
@@ -206,6 +218,21 @@ def restored(
         {name.removeprefix(start): t for name, t in trained.items() if name.startswith(start)}
     )
     return model.eval()
+
+
+def curve(losses: list[float], points: int) -> list[float]:
+    """Losses averaged over equal stretches of training, the last of them up to the end."""
+    edges = [len(losses) * point // points for point in range(points + 1)]
+    stretches = [losses[start:end] for start, end in itertools.pairwise(edges)]
+    return [round(sum(part) / len(part), 5) for part in stretches if part]
+
+
+def steps_to(losses: list[float], level: float, window: int = 5) -> int:
+    """The first step by which the mean of the last few losses is below a level; one past the end if it never is."""
+    for step in range(window, len(losses) + 1):
+        if sum(losses[step - window : step]) / window < level:
+            return step
+    return len(losses) + 1
 
 
 # The best of a sweep on the seed that is never reported: `depth` declares it.
