@@ -31,9 +31,7 @@ from torch.nn import functional as F
 class ResNetConfig:
     """Sizes of a residual network."""
 
-    blocks: tuple[
-        int, ...
-    ]  # how many in each stage; every stage but the first halves height and width
+    blocks: tuple[int, ...]  # in each stage; all stages but the first halve height and width
     widths: tuple[int, ...]  # channels of each stage's 3x3 convolutions
     n_classes: int  # K
     large_stem: bool  # True: 7x7 convolution and max-pool, 1/4 of the height; False: one 3x3
@@ -72,9 +70,7 @@ RESNET_34 = ResNetConfig((3, 4, 6, 3), _IMAGENET, n_classes=1000, large_stem=Tru
 RESNET_50 = ResNetConfig((3, 4, 6, 3), _IMAGENET, 1000, large_stem=True, bottleneck=True)
 RESNET_101 = ResNetConfig((3, 4, 23, 3), _IMAGENET, 1000, large_stem=True, bottleneck=True)
 RESNET_152 = ResNetConfig((3, 8, 36, 3), _IMAGENET, 1000, large_stem=True, bottleneck=True)
-PAPER = (
-    RESNET_34  # the network that Figure 3 draws, and the one that is compared with its plain twin
-)
+PAPER = RESNET_34  # what Figure 3 draws, and what is compared with its plain twin
 
 
 def cifar(
