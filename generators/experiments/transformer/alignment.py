@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from generators.data import LANGUAGES, in_words, words
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
+from generators.experiments.transformer.maps import kept_maps
 from generators.experiments.transformer.task import DIRECTIONS, END, FIRST_LANGUAGE, Corpus, corpus
 from generators.experiments.transformer.translator import (
     SIZES,
@@ -50,20 +51,9 @@ def cross_attention_maps(
 
     Row t belongs to the step that writes target token t.
     """
-    maps: list[Tensor] = []
-    hooks = [
-        layer.cross_attention.register_forward_hook(
-            lambda module, inputs, output: maps.append(module.weights(*inputs))
-        )
-        for layer in model.decoder
-    ]
-    with torch.no_grad():
-        model(
-            torch.tensor([source.ids]),
-            torch.tensor([[FIRST_LANGUAGE + language, *target.ids[:-1]]]),
-        )
-    for hook in hooks:
-        hook.remove()
+    written = [FIRST_LANGUAGE + language, *target.ids[:-1]]
+    with kept_maps(layer.cross_attention for layer in model.decoder) as maps:
+        model(torch.tensor([source.ids]), torch.tensor([written]))
     return torch.cat(maps)
 
 

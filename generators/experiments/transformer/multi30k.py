@@ -19,6 +19,8 @@ from sacrebleu.metrics import BLEU, CHRF
 from torch import Tensor
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
+from generators.experiments.transformer.architecture import weights
+from generators.experiments.transformer.maps import kept_maps
 from generators.experiments.transformer.multi30k_heads import article_to_noun, self_attention_maps
 from generators.experiments.transformer.multi30k_text import (
     END,
@@ -212,7 +214,7 @@ def translate_captions(
         "signatures": signatures(),
         "curve": curve,
         "validation_loss_averaged": loss_per_token(model, data.pairs["val"]),
-        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "parameters": weights(model),
         "vocabulary": data.tokenizer.get_vocab_size(),
         "seen": {**seen, "epochs": seen["sentences"] / len(data.pairs["train"])},
         "examples": _examples(data, split, written),
@@ -249,13 +251,8 @@ def _maps(
     in every head of one encoder layer.
     """
     source, target = encode(data.tokenizer, german), encode(data.tokenizer, translation)
-    maps: list[Tensor] = []
-    hook = model.decoder[-1].cross_attention.register_forward_hook(
-        lambda module, inputs, output: maps.append(module.weights(*inputs))
-    )
-    with torch.no_grad():
+    with kept_maps([model.decoder[-1].cross_attention]) as maps:
         model(torch.tensor([source]), torch.tensor([[START, *target[:-1]]]))
-    hook.remove()
     return {
         "source": [data.tokenizer.id_to_token(id_) for id_ in source],
         "target": [data.tokenizer.id_to_token(id_) for id_ in target],

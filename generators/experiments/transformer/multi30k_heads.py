@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from generators.experiments.transformer.maps import kept_maps
 from generators.experiments.transformer.multi30k_text import JOINER, Corpus, separated
 from implementations.transformer import Transformer
 
@@ -60,17 +61,8 @@ def words_of(tokens: list[str]) -> list[int]:
 
 def self_attention_maps(model: Transformer, source: list[int]) -> Tensor:
     """Weights of every encoder layer and head for one sentence: layer, head, query, key."""
-    maps: list[Tensor] = []
-    hooks = [
-        layer.self_attention.register_forward_hook(
-            lambda module, inputs, output: maps.append(module.weights(*inputs))
-        )
-        for layer in model.encoder
-    ]
-    with torch.no_grad():
+    with kept_maps(layer.self_attention for layer in model.encoder) as maps:
         model.encode(torch.tensor([source]))
-    for hook in hooks:
-        hook.remove()
     return torch.cat(maps)
 
 
