@@ -348,6 +348,13 @@ def test_a_notebooks_page_loses_the_style_sheets_and_the_second_copy() -> None:
     assert notebooks.slim(page) == wanted
 
 
+def test_a_page_is_closed_up_but_for_what_is_shown_as_it_stands() -> None:
+    kept = "<pre>a\n\n  b</pre>"
+    page = f"<ul>\n\n   <li>\n a  b\n</li>{kept}\n\n</ul><script>x\n\n  y</script>\n\n"
+    wanted = f"<ul>\n<li>\na  b\n</li>{kept}\n</ul><script>x\n\n  y</script>\n"
+    assert repairs.closed_up(page) == wanted
+
+
 def test_the_feed_changes_only_with_its_posts() -> None:
     post = feed.Post("A & B", "What <it> is", "https://e.org/posts/a/", "2026-01-02")
     text = feed.atom("T", "N", "https://e.org/", [post])

@@ -200,7 +200,7 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     lines = _social(page, config)
     lines += [f'<link rel="alternate" type="application/atom+xml" title="Posts" href="{feed_at}">']
     lines += [f'<link rel="stylesheet" href="{style}">'] if 'class="katex"' in output else []
-    return repairs.into_head(output, lines)
+    return repairs.closed_up(repairs.into_head(output, lines))
 
 
 def _social(page: Page, config: MkDocsConfig) -> list[str]:
