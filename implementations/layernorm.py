@@ -196,7 +196,7 @@ class BatchNorm(nn.Module):
         """Normalise by the batch, or by what was kept.
 
         Raises:
-            ValueError: one value for each unit in training, or none: it would be its own mean, and the output always 0.
+            ValueError: fewer than two values a unit in training: one would be its own mean, and the output 0.
         """
         units = (-1, *[1] * (x.ndim - 2))  # H, or H 1 1
         if self.training:
