@@ -85,7 +85,7 @@ def error(model: nn.Module, batch: int = 0, order: Tensor | None = None) -> floa
 
 
 def means(values: list[float], points: int) -> list[float]:
-    """A curve of at most so many points, each the mean of a stretch."""
+    """A curve of about so many points, each the mean of a stretch; what fills no stretch at the end is left out."""
     length = max(1, len(values) // points)
     return [
         round(sum(stretch) / length, 5)
