@@ -155,7 +155,7 @@ CLAIMS = [
         measured="worst:sci",
     ),
     Claim(
-        id="P1",
+        id="P8",
         text="Shortcuts scaled by less than one make the gradient vanish.",
         where="said of Identity Mappings, Section 3.1, which says it of the direct term alone",
         experiment="resnet.identity",
