@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from generators.data import digits
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
-from generators.experiments.layernorm.digit_nets import NORMS, error, mlp, steps_of_epoch, train
+from generators.experiments.layernorm.digit_nets import NORMS, error, mlp, train
 from generators.record import Record
 from generators.training import rate_of
 from implementations.layernorm import BatchNorm
@@ -19,7 +19,7 @@ ARMS = {f"{norm}_{batch}": (norm, batch) for norm, sizes in BATCHES.items() for 
 
 
 def batch_size(
-    seed: int, n_hidden: int, epochs: int, lr: float | dict[str, float]
+    seed: int, n_hidden: int, epochs: int, pictures: int, lr: float | dict[str, float]
 ) -> dict[str, Any]:
     """Training loss and test error after each epoch; how much the error rises from 128 to a smaller batch."""
     losses, errors, likelihood, fitted, recomputed = {}, {}, {}, {}, {}
@@ -27,7 +27,9 @@ def batch_size(
         torch.manual_seed(seed)
         model = mlp(n_hidden, NORMS[norm])
         torch.manual_seed(seed)
-        losses[arm], errors[arm] = by_epoch(model, batch, epochs, rate_of(arm, lr))
+        losses[arm], errors[arm] = by_epoch(
+            model, batch, epochs, pictures // batch, rate_of(arm, lr)
+        )
         likelihood[arm], fitted[arm] = -nats(model.eval(), "test"), nats(model, "train")
         if norm == "batch_norm":
             recomputed[arm] = error(with_exact_statistics(model))
@@ -56,10 +58,9 @@ def batch_size(
 
 
 def by_epoch(
-    model: nn.Module, batch: int, epochs: int, lr: float
+    model: nn.Module, batch: int, epochs: int, length: int, lr: float
 ) -> tuple[list[float], list[float]]:
-    """Mean training loss of each epoch, and the test error after it, in evaluation mode."""
-    length = steps_of_epoch(batch)
+    """Mean training loss of each epoch of so many steps, and the test error after it, in evaluation mode."""
     losses, errors, total = [], [], 0.0
     for step, loss in enumerate(train(model, batch, epochs * length, lr), start=1):
         total += loss
@@ -95,6 +96,7 @@ EXPERIMENTS = {
         settings=dict(
             n_hidden=64,
             epochs=5,
+            pictures=1438,  # all
             lr=dict(
                 none_128=3e-2,
                 none_32=3e-2,
@@ -108,7 +110,7 @@ EXPERIMENTS = {
                 batch_norm_4=1e-2,
             ),
         ),
-        smoke=dict(n_hidden=8, epochs=1),
+        smoke=dict(n_hidden=8, epochs=1, pictures=128),
         seeds=(0, 1, 2, 3, 4),
         tune={"lr": [1e-3, 3e-3, 1e-2, 3e-2]},
         score="likelihood",

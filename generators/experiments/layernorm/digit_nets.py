@@ -43,11 +43,6 @@ def shuffled(batch: int) -> Iterator[Batch]:
             yield images[chosen], labels[chosen]
 
 
-def steps_of_epoch(batch: int) -> int:
-    """How many full batches the training pictures make."""
-    return len(digits("train")[0]) // batch
-
-
 def train(
     model: nn.Module,
     batch: int,
