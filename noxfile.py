@@ -160,7 +160,7 @@ def bench(session: nox.Session) -> None:
     """Time a paper beside its peers, in an environment of their own: -- [PAPER] [--rounds N]."""
     session.install("--no-compile", "-r", "requirements-bench.txt")
     # labml 0.5 has lost a function that labml-nn calls; and of what they ask for, torchvision is of no use here.
-    session.install("--no-deps", "labml-nn==0.5.1", "labml==0.4.168")
+    session.install("--no-deps", "labml-nn==0.5.1", "labml==0.4.168", "pytorchcv==0.0.74")
     session.run("python", "-m", "generators.bench", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
