@@ -398,3 +398,5 @@ def test_the_theme_loses_what_no_page_can_match_and_nothing_else():
     ):
         assert purged(kept, {"a", "a:hover"}) == kept
     assert purged(':root{--icon:url("data:x")}.b{mask:var(--icon)}', {"a"}) == ""
+    colours = "[data-md-color-primary=red]{top:1px}[data-md-color-accent=custom]{top:2px}"
+    assert purged(colours, {"color-accent=custom"}) == "[data-md-color-accent=custom]{top:2px}"

@@ -10,6 +10,9 @@ import tinycss2
 _CLASSES = re.compile(r'\bclass="([^"]*)"')
 _WORD = re.compile(r"[\w-]+")
 _CLASS = re.compile(r"\.((?:\\.|[\w-])+)")
+_COLOUR = re.compile(
+    r"data-md-(color-(?:primary|accent)=)[\"']?([\w-]+)"
+)  # one of the theme's twenty
 _INSIDE = re.compile(r"\([^()]*\)")  # what :not(), :is() and :has() ask is left alone
 _NESTED = ("media", "supports", "layer", "container")
 
@@ -22,18 +25,20 @@ def purge(site: Path) -> None:
 
 
 def used_names(site: Path) -> Set[str]:
-    """Every class that a page carries, and every word of a script, for scripts add classes."""
+    """Every class and theme colour that a page carries, and every word of a script, for scripts add classes."""
     names: set[str] = set()
     for page in site.rglob("*.html"):
-        for classes in _CLASSES.findall(page.read_text(encoding="utf-8")):
+        text = page.read_text(encoding="utf-8")
+        for classes in _CLASSES.findall(text):
             names.update(classes.split())
+        names.update("".join(colour) for colour in _COLOUR.findall(text))
     for script in site.rglob("*.js"):
         names.update(_WORD.findall(script.read_text(encoding="utf-8")))
     return names
 
 
 def purged(css: str, names: Set[str]) -> str:
-    """A style sheet without the selectors that need a class which is not among `names`."""
+    """A style sheet without the selectors that need a class or a theme colour which is not among `names`."""
     kept = _rules(tinycss2.parse_stylesheet(css, skip_comments=True), names)
     return _without_pictures(kept)
 
@@ -70,11 +75,12 @@ def _selectors(prelude: str) -> list[str]:
 
 
 def matches(selector: str, names: Set[str]) -> bool:
-    """Whether some element could match: every class that the selector asks for is in use."""
+    """Whether some element could match: every class and theme colour that the selector asks for is in use."""
     bare = selector
     while (shorter := _INSIDE.sub("", bare)) != bare:
         bare = shorter
-    return all(name.replace("\\", "") in names for name in _CLASS.findall(bare))
+    wanted = [name.replace("\\", "") for name in _CLASS.findall(bare)]
+    return all(name in names for name in [*wanted, *map("".join, _COLOUR.findall(bare))])
 
 
 _PICTURE = re.compile(r"(--[\w-]+):url\((\"[^\"]*\"|'[^']*'|[^)]*)\);?")
