@@ -39,7 +39,7 @@ def stale_after(project, file, old, new):
         (EXPERIMENTS, "EXPERIMENTS = {\n", 'EXPERIMENTS = {\n    "more": Experiment("New?", constant, {}, seeds=()),\n'),
         (EXPERIMENTS, "Holds below one.", "Holds under one."),
         ("generators/schedule.py", "# In the parent", "# In the parent process"),
-        ("generators/training.py", "        weight_decay: On matrices and kernels only.\n", ""),
+        ("generators/training.py", "        weight_decay: On matrices and kernels only; AdamW's is decoupled.\n", ""),
     ],
     ids=[
         "a docstring mended", "a helper that nothing uses", "an annotation", "comments and layout", "a function added",
