@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
 from generators.experiments.resnet.trained import (
     LEARNING,
+    RATES,
     SMALL_LEARNING,
     all_of,
     curve,
@@ -190,7 +191,10 @@ EXPERIMENTS = {
     "bugs": Experiment(
         question="What do well-known bugs of residual networks look like from outside?",
         run=bugs,
-        settings={**LEARNING, **dict(depth=20, blocks=2, lr=0.05, level=0.5, points=22)},
+        settings={
+            **LEARNING,
+            **dict(depth=20, blocks=2, lr=RATES["residual_20"], level=0.5, points=22),
+        },
         smoke={**SMALL_LEARNING, **dict(depth=8, blocks=1, points=2)},
         stages=("trained",),
         tolerance=dict(

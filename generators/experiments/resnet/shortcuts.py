@@ -88,7 +88,7 @@ def shortcuts(
     warmup: int,
     weight_decay: float,
     points: int,
-    lr: float | Mapping[str, float],
+    rates: float | Mapping[str, float],
 ) -> dict[str, Any]:
     """Training loss and test error with every kind of shortcut (`half_56`), each arm at its own rate.
 
@@ -110,7 +110,7 @@ def shortcuts(
             model, losses = fitted(
                 partial(make, depth, width),
                 seed,
-                rate_of(name, lr),
+                rate_of(name, rates),
                 batch=batch,
                 steps=steps,
                 warmup=warmup,
@@ -162,21 +162,22 @@ EXPERIMENTS = {
             **dict(
                 depths=[20, 56],
                 points=22,
-                lr=dict(
+                rates=dict(
                     B_20=0.03,
                     C_20=0.03,
                     half_20=0.03,
                     gated_20=0.03,
                     B_56=0.03,
-                    C_56=0.03,
-                    half_56=0.03,
-                    gated_56=0.03,
+                    C_56=0.1,
+                    half_56=0.1,
+                    gated_56=0.1,
                 ),
             ),
         },
-        smoke={**SMALL_LEARNING, **dict(depths=[8], points=2, lr=0.1)},
+        smoke={**SMALL_LEARNING, **dict(depths=[8], points=2, rates=0.1)},
         stages=("trained",),
-        tune={"lr": [0.01, 0.03, 0.1, 0.3]},
+        # Not `lr`: the sweep would train the stage's networks anew, at rates that are not for them.
+        tune={"rates": [0.01, 0.03, 0.1, 0.3]},
         score="minus_loss",
         tolerance=dict(
             loss=1.0,
