@@ -303,7 +303,7 @@ CLAIMS = [
         measured="closed:pct0",
     ),
     Claim(
-        id="P9",
+        id="R4",
         text="Without batch norm, gradients vanish in the first layers of a deep plain network, not in the last.",
         where="said of deep networks before batch norm; He et al., Section 1, name vanishing gradients",
         experiment="resnet.gradients",

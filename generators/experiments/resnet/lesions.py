@@ -137,9 +137,9 @@ EXPERIMENTS = {
         question="What is left of a trained network without one of its blocks, or with two in the wrong order?",
         run=lesions,
         settings=dict(
-            every=dict(plain_20=1, residual_20=1, residual_56=1, residual_110=6),
+            every=dict(plain_20=1, residual_20=1, residual_56=1, residual_110=8),
             cut="residual_56",
-            counts=[2, 4, 8, 16],
+            counts=[4, 8, 16],
             draws=2,
         ),
         smoke=dict(
@@ -192,7 +192,7 @@ CLAIMS = [
         text="A residual network hardly misses any single block; a plain one falls apart.",
         where="Veit et al. 2016, Section 4.1",
         experiment="resnet.lesions",
-        did="Took out one block after training, each in turn (with 110 layers every sixth), in residual networks of "
+        did="Took out one block after training, each in turn (with 110 layers every eighth), in residual networks of "
         "20, 56 and 110 layers and in a plain one of 20, the deepest that learns well here; test accuracy. The "
         "number is the share that the residual network of 56 keeps.",
         rule=Rule(one_block_matters_little, forecast=0.75),
@@ -203,8 +203,8 @@ CLAIMS = [
         text="Neighbouring blocks of a residual network may change places.",
         where="Veit et al. 2016, Section 4.3",
         experiment="resnet.lesions",
-        did="Swapped two neighbours of the same shape, each pair in turn (with 110 layers every sixth), and measured "
-        "test accuracy; the number is the share that the network of 56 keeps.",
+        did="Swapped two neighbours of the same shape, each pair in turn (with 110 layers every eighth); test "
+        "accuracy. The number is the share that the network of 56 keeps.",
         rule=Rule(order_matters_little, forecast=0.75),
         measured="kept_swapped.residual_56:pct",
     ),
