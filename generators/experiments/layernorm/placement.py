@@ -214,9 +214,9 @@ EXPERIMENTS = {
             steps=90,
             warmup=20,
             lr={
-                "post": 5e-3,
+                "post": 1e-2,
                 "pre": 1e-2,
-                "none": 2e-2,
+                "none": 1e-2,
                 "post_he": 5e-3,
                 "pre_he": 2e-2,
                 "none_he": 5e-3,
