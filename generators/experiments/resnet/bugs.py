@@ -64,6 +64,18 @@ class Detached(BasicBlock):
         return (self.branch(x) + self.shortcut(x).detach()).relu()
 
 
+class GradientOnly(BasicBlock):
+    """The opposite of `Detached`: the shortcut carries the gradient back, and nothing forward.
+
+    No mistake that anybody makes, but it says which of the two ways the shortcut is for.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add zeros whose gradient is that of the shortcut."""
+        carried = self.shortcut(x)
+        return (self.branch(x) + carried - carried.detach()).relu()
+
+
 class NoNorm(BasicBlock):
     """Batch norm is forgotten in the blocks."""
 
@@ -96,6 +108,12 @@ IN_TRAINING: dict[str, Callable[[int, int], nn.Module]] = {
 BOTTLENECKS = {"right_bottleneck": False, "stride_in_first": True}
 RIGHT_OF = {"stride_in_first": "right_bottleneck"}  # the others are held against "right"
 BUGS = (*IN_TRAINING, "stride_in_first")
+WAYS = {
+    "neither": "neither",
+    "forward": "shortcut_detached",
+    "backward": "backward",
+    "both": "right",
+}
 
 
 @torch.no_grad()
@@ -135,6 +153,9 @@ def bugs(
     `loss_above` is how far a bug's training loss lies above the right network's, `lost` what it costs in test
     accuracy. `weights_of_right` is the accuracy of a wrong network that was given the right one's weights;
     `not_frozen` that of the right network whose norms use the test batch: shuffled, sorted by digit, or one by one.
+    `ways` are the training losses of shortcuts that go neither way (the plain twin of the stage), only forward
+    (detached), only backward, and both; `ways_accuracy` the test accuracies; `below_plain` how much lower than the
+    plain twin's loss each is.
     """
     learn = partial(
         fitted,
@@ -152,6 +173,8 @@ def bugs(
         models[bug], losses[bug] = learn(partial(make, depth, width))
     for arm, in_first in BOTTLENECKS.items():
         models[arm], losses[arm] = learn(partial(bottlenecks, blocks, width, in_first))
+    models["neither"] = restored(trained, "plain", depth, width=width)
+    models["backward"], _ = learn(partial(network, GradientOnly, depth, width))
     loss, accuracy = {}, {}
     for arm, model in models.items():
         loss[arm] = judged(model, "train")[0]
@@ -182,6 +205,10 @@ def bugs(
             ),
         },
         "not_frozen": not_frozen,
+        "ways": {way: loss[arm] for way, arm in WAYS.items()},
+        "ways_accuracy": {way: accuracy[arm] for way, arm in WAYS.items()},
+        "below_plain": {way: loss["neither"] - loss[arm] for way, arm in WAYS.items()},
+        "forward_below_backward": loss["backward"] - loss["shortcut_detached"],
         "steps": {arm: steps_to(values, level) for arm, values in losses.items()},
         "curves": {arm: curve(values, points) for arm, values in losses.items()},
     }
@@ -204,6 +231,10 @@ EXPERIMENTS = {
             lost=0.5,
             weights_of_right=0.6,
             not_frozen=0.4,
+            ways=1.0,
+            ways_accuracy=0.4,
+            below_plain=1.0,
+            forward_below_backward=1.0,
             steps=60,
             curves=3.0,
         ),
@@ -232,6 +263,16 @@ def unfrozen_norm_ruins_it(record: Record) -> str:
     return HOLDS if ruined["shuffled"] else IN_PART if any(ruined.values()) else FAILS
 
 
+def gradient_is_what_counts(record: Record) -> str:
+    """Holds if a shortcut for the gradient alone ends below the plain twin's training loss and below forward alone.
+
+    The interval of both differences does not touch 0. In part if it ends below the plain twin's only.
+    """
+    if record["below_plain.backward"].low <= 0:
+        return FAILS
+    return HOLDS if record["forward_below_backward"].high < 0 else IN_PART
+
+
 CLAIMS = [
     Claim(
         id="R1",
@@ -254,6 +295,17 @@ CLAIMS = [
         "picture at a time. The number is what shuffled batches cost in accuracy.",
         rule=Rule(unfrozen_norm_ruins_it, forecast=0.1),
         measured="lost.not_frozen_shuffled:pct",
+        said=True,
+    ),
+    Claim(
+        id="R5",
+        text="Shortcuts help because they give the gradient a way back.",
+        where="said to explain residual networks; the paper itself doubts it (Section 4.1)",
+        experiment="resnet.bugs",
+        did="Shortcuts that carry only the gradient, only the signal, both or neither, at 20 layers. The number is "
+        "how far the training loss with the gradient alone lies below the plain twin's.",
+        rule=Rule(gradient_is_what_counts, forecast=0.04),
+        measured="below_plain.backward:f2",
         said=True,
     ),
 ]
