@@ -116,7 +116,7 @@ def blind_to_size(record: Record) -> str:
 
 CLAIMS = [
     Claim(
-        id="O1",
+        id="L1",
         text="A layer-normalised LSTM that reads one number at a time cannot see how large it is; a constant beside "
         "the number mends it.",
         where="our own; it follows from the last column of Table 1 and the equations of the supplementary material",

@@ -328,7 +328,7 @@ CLAIMS = [
         said=True,
     ),
     Claim(
-        id="O4",
+        id="L4",
         text="What norms give a deep Transformer is freedom in how it starts: without them it learns from small "
         "weights only.",
         where="our own",

@@ -422,7 +422,7 @@ CLAIMS = [
         measured="smallest.plain_norm:f2",
     ),
     Claim(
-        id="O2",
+        id="L2",
         text="With layer norm, no recurrent weights, however large, make the gradient of a simple recurrent layer "
         "grow by more than 8.5 % a step at its start.",
         where="our own, from mean-field theory",
@@ -432,7 +432,7 @@ CLAIMS = [
         measured="largest.plain_norm:f3",
     ),
     Claim(
-        id="O3",
+        id="L3",
         text="Before training, a layer-normalised LSTM is slightly chaotic at every scale of its recurrent weights; "
         "one without norm forgets its start unless they are large.",
         where="our own",

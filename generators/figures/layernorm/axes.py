@@ -1,0 +1,77 @@
+"""Over which axes each method averages: a drawing, no measurement."""
+
+from collections.abc import Callable
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from generators.charts import box, canvas, quiet, words
+from generators.figure import STRONG
+from generators.record import Record
+
+CELL, EXAMPLES, UNITS = 15, 5, 6
+PIXEL, PICTURES, CHANNELS, SIDE = 6, 3, 4, 3
+COLUMNS = (26, 156, 286)  # where the three panels of a row begin
+
+
+def invariances_axes(record: Record) -> Figure:
+    """Six grids, each with the values that share one mean shaded: a row for layer norm, a column for batch norm."""
+    figure, axes = canvas(300)
+    for x, name, role, inside in (
+        (COLUMNS[0], "batch norm", "c2", lambda example, unit: unit == 1),
+        (COLUMNS[1], "layer norm", "c1", lambda example, unit: example == 1),
+        (COLUMNS[2], "weight norm", "c3", lambda unit, source: unit == 1),
+    ):
+        words(axes, (x, 14), name, role, weight=STRONG)
+        _grid(axes, (x, 46), role, inside)
+        of_weights = name == "weight norm"
+        quiet(axes, (x, 36), "a matrix: inputs" if of_weights else "units")
+        _upright(axes, (x - 9, 46 + EXAMPLES * CELL / 2), "units" if of_weights else "examples")
+    top = 186
+    for x, name, role, inside in (
+        (COLUMNS[0], "batch norm", "c2", lambda example, channel, pixel: channel == 1),
+        (COLUMNS[1], "layer norm", "c1", lambda example, channel, pixel: example == 1),
+        (
+            COLUMNS[2],
+            "channels only",
+            "c4",
+            lambda example, channel, pixel: example == 1 and pixel == 4,
+        ),
+    ):
+        words(axes, (x, top - 30), name, role, weight=STRONG)
+        quiet(axes, (x, top - 10), "channels")
+        _upright(axes, (x - 9, top + PICTURES * 26 / 2), "pictures")
+        _pictures(axes, (x, top), role, inside)
+    quiet(axes, (COLUMNS[0] - 20, 284), "shaded: what shares one mean and one deviation")
+    return figure
+
+
+def _grid(
+    axes: Axes, corner: tuple[float, float], role: str, inside: Callable[[int, int], bool]
+) -> None:
+    """One value for each row and column."""
+    for row in range(EXAMPLES):
+        for column in range(UNITS):
+            place = (corner[0] + column * CELL, corner[1] + row * CELL)
+            box(axes, place, CELL - 2, CELL - 2, role if inside(row, column) else "rule")
+
+
+def _pictures(
+    axes: Axes, corner: tuple[float, float], role: str, inside: Callable[[int, int, int], bool]
+) -> None:
+    """A small square of pixels for each picture and channel."""
+    for example in range(PICTURES):
+        for channel in range(CHANNELS):
+            x, y = corner[0] + channel * 25, corner[1] + example * 26
+            for pixel in range(SIDE * SIDE):
+                place = (x + pixel % SIDE * (PIXEL + 1), y + pixel // SIDE * (PIXEL + 1))
+                shaded = inside(example, channel, pixel)
+                box(axes, place, PIXEL, PIXEL, role if shaded else "rule")
+
+
+def _upright(axes: Axes, place: tuple[float, float], text: str) -> None:
+    """A name beside its rows."""
+    quiet(axes, place, text, rotation=90, ha="center")
+
+
+FIGURES = {"invariances_axes": invariances_axes}
