@@ -54,11 +54,14 @@ VGG_16 = 15.3e9  # multiply-adds, Section 4.1
 # Counts -----------------------------------------------------------------------------------------------------
 
 
-def architecture() -> dict[str, Any]:
-    """Weights and multiply-adds of every network that the paper names, counted on models without memory.
+def architecture(depths: list[int]) -> dict[str, Any]:
+    """Weights and multiply-adds of the networks that the paper names, counted on models without memory.
 
     ImageNet, two ways. `today`: projections where the shape changes, and the stride in the 3x3 convolution. `paper`:
     padded shortcuts in the two shallow networks, and the stride in the first 1x1 convolution in the three deep ones.
+
+    Args:
+        depths: Of the networks for CIFAR-10.
     """
     imagenet = {}
     for name, config in IMAGENET.items():
@@ -77,12 +80,12 @@ def architecture() -> dict[str, Any]:
             },
         }
     small = {}
-    for name, printed in PRINTED_CIFAR.items():
-        total, in_shortcuts = weights(cifar(int(name)))
-        small[name] = {
+    for depth in depths:
+        total, in_shortcuts = weights(cifar(depth))
+        small[str(depth)] = {
             "weights": total,
             "weights_in_shortcuts": in_shortcuts,
-            "weights_printed": float(printed),
+            "weights_printed": float(PRINTED_CIFAR[str(depth)]),
         }
     counted = {name: net["multiply_adds"] for name, net in imagenet.items()}
     return {
@@ -98,15 +101,19 @@ def architecture() -> dict[str, Any]:
                 round(net["today"] / 1e9, 1) == net["printed"] for net in counted.values()
             ),
             "cifar": sum(
-                f"{small[name]['weights'] / 1e6:.{len(printed) - printed.index('.') - 1}f}"
-                == printed
-                for name, printed in PRINTED_CIFAR.items()
+                rounds_to(net["weights"] / 1e6, PRINTED_CIFAR[name]) for name, net in small.items()
             ),
             "torchvision": sum(
                 net["weights"] == net["weights_torchvision"] for net in imagenet.values()
             ),
         },
     }
+
+
+def rounds_to(number: float, printed: str) -> bool:
+    """Whether a number is what is printed, to as many decimals as are printed."""
+    decimals = len(printed.partition(".")[2])
+    return f"{number:.{decimals}f}" == printed
 
 
 def as_printed(config: ResNetConfig) -> ResNetConfig:
@@ -274,7 +281,8 @@ EXPERIMENTS = {
     "architecture": Experiment(
         question="Have our networks the weights and the multiply-adds that are printed?",
         run=architecture,
-        settings={},
+        settings=dict(depths=[20, 32, 44, 56, 110, 1202]),
+        smoke=dict(depths=[20]),
         seeds=(),
         kind="exact",
     ),
