@@ -451,8 +451,8 @@ print(f"left alone, W became longer in {sum(longer)} of {len(longer)} steps")
 
 # %% [markdown]
 # The same rate, the same outputs at the start. Where the weights may grow, they do, and they turn less
-# and less. Where they may not, this rate is too high for good: the weights go on turning, and the network
-# does not settle.
+# and less. Where they may not, this rate stays too high: the weights go on turning, and the network does
+# not settle.
 #
 # Predict before you run: we start the same network with these weights three times and ten times as
 # long. By how many degrees does the first step turn them? And which one has learned most after all
