@@ -51,14 +51,3 @@ def outputs(model: ResNet, kinds: type | tuple[type, ...], x: Tensor) -> list[Te
     for hook in hooks:
         hook.remove()
     return seen
-
-
-def worst_error(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
-    """The largest difference between tensors, in units of each one's largest entry (at least 1)."""
-    assert ours.keys() == theirs.keys()
-    worst = 0.0
-    for name, right in theirs.items():
-        assert ours[name].shape == right.shape, name
-        size = max(1.0, right.abs().max().item())
-        worst = max(worst, (ours[name] - right).abs().max().item() / size)
-    return worst

@@ -20,6 +20,7 @@ MACHINERY = {
     "record",
     "data",
     "training",
+    "parity",
     "experiment",
     "schedule",
     "unit",

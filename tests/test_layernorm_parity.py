@@ -5,22 +5,10 @@ In float32 a LayerNorm calls PyTorch's kernel, in float64 it runs our own lines:
 
 import pytest
 import torch
-from layernorm_cases import (
-    B,
-    C,
-    H,
-    I,
-    T,
-    X,
-    Y,
-    gradients,
-    randomised,
-    summed_inputs,
-    without_norms,
-)
+from layernorm_cases import B, C, H, I, T, X, Y, gradients, randomised, summed_inputs, without_norms
+from parity_cases import TOLERANCE, pull_back, worst_error
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
-from transformer_cases import TOLERANCE, pull_back, worst_error
 
 from implementations.layernorm import (
     LSTM,

@@ -7,17 +7,8 @@ import re
 
 import pytest
 import torch
-from resnet_cases import (
-    LARGE,
-    LARGE_IMAGE,
-    SMALL_IMAGE,
-    B,
-    K,
-    P,
-    images,
-    randomised,
-    worst_error,
-)
+from parity_cases import worst_error
+from resnet_cases import LARGE, LARGE_IMAGE, SMALL_IMAGE, B, K, P, images, randomised
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from parity_cases import pull_back
 from torch import Tensor
 from torch.nn import functional as F
 from transformer_cases import (
@@ -24,7 +25,6 @@ from transformer_cases import (
     T,
     V,
     printed_embedding,
-    pull_back,
     small_model,
     source_with_padding,
     tokens,

@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 import torch
+from parity_cases import TOLERANCE, pull_back, worst_error
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformer_cases import (
@@ -15,7 +16,6 @@ from transformer_cases import (
     LONGEST,
     PADDING,
     ROWS,
-    TOLERANCE,
     WRITER,
     B,
     D,
@@ -26,10 +26,8 @@ from transformer_cases import (
     V,
     lists,
     printed_embedding,
-    pull_back,
     source_with_padding,
     tokens,
-    worst_error,
     writers,
 )
 

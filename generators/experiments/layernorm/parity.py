@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm as their_weight_norm
 
 from generators.experiment import Claim, Experiment
-from generators.experiments.transformer.exact import worst_error
+from generators.parity import worst_error
 from implementations.layernorm import (
     LSTM,
     BatchNorm,

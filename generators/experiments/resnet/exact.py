@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
+from generators.parity import worst_error
 from generators.record import Record
 from implementations.resnet import (
     RESNET_18,
@@ -265,14 +266,6 @@ def their_name(name: str) -> str:
         part = "convolution" if inner[0].startswith("conv") else "normalization"
         inside = f"layer.{int(inner[0][-1]) - 1}.{part}"
     return f"resnet.encoder.stages.{stage}.layers.{block}.{inside}.{kind}"
-
-
-def worst_error(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> float:
-    """The largest difference between tensors, in units of each one's largest entry (at least 1)."""
-    return max(
-        (mine - other).abs().max().item() / max(1.0, other.abs().max().item())
-        for mine, other in zip(ours, theirs, strict=True)
-    )
 
 
 # What is recorded -------------------------------------------------------------------------------------------

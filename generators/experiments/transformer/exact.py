@@ -1,12 +1,11 @@
 """What needs no training and no other code to trust: an identity of the positional code."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from generators.experiment import FAILS, HOLDS, Claim, Experiment, Rule
+from generators.parity import worst_error
 from generators.record import Record
 from implementations.transformer import positions
 
@@ -31,14 +30,6 @@ def position_shift(d_model: int, length: int, shifts: list[int]) -> dict[str, An
     finally:
         torch.set_default_dtype(torch.float32)
     return {"worst": max(errors.values()), "by_shift": errors}
-
-
-def worst_error(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> float:
-    """The largest difference between tensors, in units of each one's largest entry (at least 1)."""
-    return max(
-        (mine - other).abs().max().item() / max(1.0, other.abs().max().item())
-        for mine, other in zip(ours, theirs, strict=True)
-    )
 
 
 EXPERIMENTS = {

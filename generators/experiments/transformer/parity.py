@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from generators.experiment import Experiment
-from generators.experiments.transformer.exact import worst_error
+from generators.parity import worst_error
 from implementations.transformer import (
     Decoding,
     MultiHeadAttention,
