@@ -34,21 +34,25 @@ def batch_size(record: Record) -> Figure:
     for category, norm, name in ARMS:
         sizes = [size for size in (128, 32, 4, 1) if f"{norm}_{size}" in record.runs[0]["error"]]
         errors = [percent(record[f"error.{norm}_{size}"]) for size in sizes]
-        line(axes, sizes, errors, category, name, within=(0, 100))
+        line(axes, sizes, errors, category, "" if norm == "none" else name, within=(0, 100))
+        if norm == "none":  # its end lies on another curve
+            style = {"xytext": (12, 6), "textcoords": "offset points", "weight": STRONG}
+            axes.annotate(name, (128, errors[0].mean), **style, color=colour(f"c{category}"))
     end_labels(axes)
     return figure
 
 
 def growing_weights(record: Record) -> Figure:
-    """Training loss and turn of the weights in a step: both fall if weights may grow, and stay high if they may not."""
+    """Training loss and turn of the weights in a step: both fall if weights may grow, both stay high if not."""
     rate = "middle"
     figure, upper = new_figure(370, right=104, bottom=208, y="training loss")
     x = f"updates, at a constant rate of {record.settings['rates'][rate]:g}"
-    lower = panel(figure, 214, 110, right=104, x=x, y="turn of the weights in a step, °")
-    arms = ((LAYER, "layer_norm", "may grow"), (BATCH, "kept_length", "kept short"))
+    lower = panel(figure, 214, 110, right=104, x=x, y="turn in a step, °")
+    arms = ((LAYER, "layer_norm", "may grow"), (BATCH, "kept_length", "put back"))
     for axes, what in ((upper, "loss"), (lower, "turn")):
         courses(axes, record, arms, f"arms.{{}}.{rate}.{what}")
         axes.set_ylim(bottom=0)
+        axes.locator_params(axis="y", nbins=4, integer=True)
         end_labels(axes)
     upper.tick_params(labelbottom=False)
     return figure
@@ -78,18 +82,19 @@ TRAINED = {
 USED = {
     "not_frozen.frozen": "batch norm, used rightly",
     "not_frozen.32": "eval() forgotten",
-    "not_frozen.32_sorted": "… and sorted pictures",
+    "not_frozen.32_sorted": "eval() forgotten, sorted",
     "error_one_by_one.wrong_axis": "wrong axis, one by one",
 }
-LOSS, ERROR, LONG = (168, 0.3), (292, 6.0), 100  # where a column is 0, and what fills it
+LOSS, ERROR, LONG = (172, 0.27), (296, 6.8), 100  # where a column is 0, and what fills it
+USED_LONG = 176  # a bar of 100 %
 
 
 def bugs(record: Record) -> Figure:
     """Seven bugs, of which two raise the training loss and one the test error; below, errors of bugs in use."""
-    figure, axes = canvas(56 + 25 * len(TRAINED) + 42 + 25 * len(USED))
+    figure, axes = canvas(74 + 25 * len(TRAINED) + 25 * len(USED))
     quiet(axes, (2, 12), "trained with a bug")
     bottom = 28 + 25 * len(TRAINED)
-    for (x, _), name in ((LOSS, "training loss"), (ERROR, "test error, points")):
+    for (x, _), name in ((LOSS, "extra training loss"), (ERROR, "extra error, points")):
         quiet(axes, (x - 8, 12), name)
         arrow(axes, [(x, 26), (x, bottom)], "edge", 0.8, head=False)
     for row, (bug, name) in enumerate(TRAINED.items()):
@@ -105,19 +110,21 @@ def bugs(record: Record) -> Figure:
     quiet(axes, (LOSS[0] - 8, y), "test error, %")
     for row, (path, name) in enumerate(USED.items(), start=1):
         right = row == 1
-        share = percent(record[path]).mean
+        share = percent(record[path])
         place = y + 3 + 25 * row
         words(axes, (2, place), name)
-        box(axes, (LOSS[0], place - 8), 176, 16, "s0")
-        box(axes, (LOSS[0], place - 8), 176 * share / 100, 16, "mute" if right else "c2")
+        box(axes, (LOSS[0], place - 8), USED_LONG, 16, "s0")
+        long = USED_LONG * share.mean / 100
+        box(axes, (LOSS[0], place - 8), long, 16, "mute" if right else "c2")
+        ends = [LOSS[0] + USED_LONG * end / 100 for end in (share.low, share.high)]
+        axes.plot(ends, [place, place], color=colour("ink"), linewidth=1.6)
         style = {"ha": "right"} if right else {"ha": "right", "weight": STRONG}
-        words(axes, (WIDTH - 2, place), lettered(share, "f1"), "ink" if right else "c2", **style)
+        text = lettered(share.mean, "f1")
+        words(axes, (WIDTH - 2, place), text, "ink" if right else "c2", **style)
     return figure
 
 
-def _difference(
-    axes: Axes, y: float, found: Summary, zero: float, full: float, form: str
-) -> None:
+def _difference(axes: Axes, y: float, found: Summary, zero: float, full: float, form: str) -> None:
     """A point with its interval beside the line of no difference; in colour what gives the bug away."""
     seen = found.low > 0
     middle, low, high = (zero + LONG * v / full for v in (found.mean, found.low, found.high))
@@ -127,7 +134,7 @@ def _difference(
     axes.plot(middle, y, "s" if seen else "o", color=colour(tone), **style)
     if seen:
         text = f"+{lettered(found.mean, form)}"
-        words(axes, (low - 7, y), text, "c2", ha="right", weight=STRONG)
+        words(axes, (low - 5, y), text, "c2", ha="right", weight=STRONG)
 
 
 FIGURES = {

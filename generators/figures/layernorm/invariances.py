@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from generators.charts import arrow, box, canvas, quiet, words
-from generators.figure import STRONG, WIDTH, lettered, line, logarithmic, new_figure, percent
+from generators.figure import STRONG, lettered, line, logarithmic, new_figure, percent
 from generators.palette import colour
 from generators.record import Record
 
@@ -23,7 +23,7 @@ LEFT, WIDE, TALL, TOP = 84, 50, 34, 62
 
 
 def invariances(record: Record) -> Figure:
-    """Five norms by six changes of weights or data: solid where the output stays the same, else by how much it moves."""
+    """Five norms by six changes of weights or data: solid where the output stays, else by how much it changes."""
     rows = [("table", *row) for row in METHODS.items()] + [("later", *row) for row in LATER.items()]
     figure, axes = canvas(TOP + TALL * len(rows) + 62)
     for column, of_what in ((0, "weights"), (3, "data")):
@@ -63,10 +63,13 @@ def _cell(axes: Axes, corner: tuple[float, float], change: float, same: bool) ->
 
 
 def invariances_epsilon(record: Record) -> Figure:
-    """Change of layer norm's output when its input is tripled: under a per cent for a deviation above 0.02, then all."""
+    """How much layer norm's output changes when its input is tripled: under 1 % until its deviation is below 0.02."""
     scales = record.runs[0]["scales"]
     figure, axes = new_figure(
-        270, right=22, x="deviation of what is normalised", y="output changes when tripled, %"
+        270,
+        right=22,
+        x="deviation of the input",
+        y="change of the output when the input is tripled, %",
     )
     axes.set(xscale="log", yscale="log", xlim=(scales[0], scales[-1]), ylim=(3e-4, 100))
     errors = [percent(record[f"error_by_scale.{index}"]) for index in range(len(scales))]
