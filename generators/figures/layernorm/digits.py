@@ -42,6 +42,19 @@ def batch_size(record: Record) -> Figure:
     return figure
 
 
+def batch_size_curves(record: Record) -> Figure:
+    """Training loss against epochs in batches of 4: with batch norm it stays far above no norm and layer norm."""
+    epochs = range(1, record.settings["epochs"] + 1)
+    figure, axes = new_figure(270, x="epochs", y="training loss, batches of 4")
+    axes.set(xlim=(1, epochs[-1]), xticks=epochs, yscale="log")
+    for category, norm, name in ARMS:
+        losses = [record[f"losses.{norm}_4.{epoch - 1}"] for epoch in epochs]
+        line(axes, epochs, losses, category, name)
+    logarithmic(axes.yaxis)
+    end_labels(axes)
+    return figure
+
+
 def growing_weights(record: Record) -> Figure:
     """Training loss and turn of the weights in a step: both fall if weights may grow, both stay high if not."""
     rate = "middle"
@@ -139,6 +152,7 @@ def _difference(axes: Axes, y: float, found: Summary, zero: float, full: float, 
 
 FIGURES = {
     "batch_size": batch_size,
+    "batch_size_curves": batch_size_curves,
     "growing_weights": growing_weights,
     "convolutions": convolutions,
     "bugs": bugs,
