@@ -48,7 +48,7 @@ def placement_deep(record: Record) -> Figure:
         arms = ((OTHER, f"pre{start}", "norm first"), (LAYER, f"post{start}", "norm last"))
         axes.set_yscale("log")
         courses(axes, record, (*arms, (NONE, f"none{start}", "no norm")))
-        axes.set_ylim(0.02, 6)
+        axes.set_ylim(0.015, 6)
         logarithmic(axes.yaxis, [0.03, 0.1, 0.3, 1, 3])
         end_labels(axes)
     upper.tick_params(labelbottom=False)
