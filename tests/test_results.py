@@ -5,9 +5,19 @@ import json
 import pytest
 
 from generators import prose
-from generators.experiment import NOT_TESTED, VERDICTS, claims, experiments, stale, units, verdict
+from generators.experiment import (
+    NOT_TESTED,
+    VERDICTS,
+    claims,
+    experiments,
+    find_stage,
+    stale,
+    units,
+    verdict,
+)
 from generators.files import ROOT, read_sealed
 from generators.record import RESULTS, Record, ledger, records
+from generators.settle import best_of
 
 EVERY = [
     pytest.param(path, id=path.relative_to(RESULTS).as_posix())
@@ -76,12 +86,18 @@ SWEEPS = [
 @pytest.mark.parametrize("sweep", SWEEPS, ids=lambda record: record.key)
 def test_each_arm_runs_at_the_rate_that_its_sweep_chose(sweep):
     experiment = experiments(sweep.paper)[sweep.name.removesuffix("_tuning")]
-    for setting in experiment.tune:
-        chosen, used = sweep.best[setting], experiment.settings[setting]
-        if isinstance(used, dict):
-            assert used == chosen, setting
-        else:  # one value for all arms, or a stage's: it is the best of some arm
-            assert used in (chosen.values() if isinstance(chosen, dict) else [chosen]), setting
+    assert sweep.best == best_of(sweep.runs, experiment.score)
+    stages = [find_stage(sweep.paper, name)[2] for name in experiment.stages]
+    for setting, grid in experiment.tune.items():
+        assert sorted({run[setting] for run in sweep.runs}) == sorted(grid), setting
+        chosen = sweep.best[setting]
+        with_it = [work.settings for work in (experiment, *stages) if setting in work.settings]
+        assert with_it, f"neither the experiment nor its stages have a setting {setting}"
+        for used in (settings[setting] for settings in with_it):
+            if isinstance(used, dict):
+                assert used == chosen, setting
+            else:  # one value for all arms: it is the best of some arm
+                assert used in (chosen.values() if isinstance(chosen, dict) else [chosen]), setting
 
 
 def test_claims_have_ids_of_their_own_and_words_of_ours():
