@@ -1,0 +1,70 @@
+"""The loss around trained weights, as maps."""
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from generators.charts import box, canvas, quiet, words
+from generators.figure import STRONG, WIDTH
+from generators.figures.resnet.marks import PLAIN, RESIDUAL
+from generators.palette import SEQUENTIAL, colour
+from generators.record import Record
+
+SIDE, TOP = 192, 28
+LOW, HIGH = (
+    math.log10(0.05),
+    math.log10(12.5),
+)  # where the first colour begins and the last one ends
+PARTS = 5  # as many equal parts of each map as its own lines divide it into
+
+
+def landscape(record: Record) -> Figure:
+    """Two maps of the loss around trained weights, 56 layers: plain, a ragged plateau; residual, a round valley."""
+    figure, axes = canvas(TOP + SIDE + 114)
+    pictures = record.runs[0]["pictures"]
+    for x, net, name, category in (
+        (2, "plain_56", "plain", PLAIN),
+        (WIDTH - SIDE - 2, "residual_56", "residual", RESIDUAL),
+    ):
+        words(axes, (x, 12), f"{name}, 56 layers", f"c{category}", weight=STRONG)
+        _map(axes, x, np.log10(pictures[net]))
+        for share, text in ((0, "−1"), (0.5, "0"), (1, "1")):
+            ha = {0: "left", 0.5: "center", 1: "right"}[share]
+            quiet(axes, (x + share * SIDE, TOP + SIDE + 12), text, ha=ha)
+    text = "steps in two random directions"
+    quiet(axes, (WIDTH / 2, TOP + SIDE + 32), text, ha="center")
+    _scale(axes, TOP + SIDE + 56)
+    quiet(axes, (WIDTH / 2, TOP + SIDE + 100), "lines: each map's own levels", ha="center")
+    return figure
+
+
+def _map(axes: Axes, left: float, heights: np.ndarray) -> None:
+    """Colours by the common scale; lines at levels of its own, equal parts of it between each two."""
+    ticks = np.linspace(0, SIDE, len(heights))
+    steps = (heights - LOW) * len(SEQUENTIAL) / (HIGH - LOW)
+    lowest = int(steps.min())
+    box(axes, (left, TOP), SIDE, SIDE, f"s{lowest}")
+    for step in range(lowest + 1, int(steps.max()) + 1):  # each upon the one before: no seams
+        levels, tone = [step, len(SEQUENTIAL) + 1], [colour(f"s{step}")]
+        axes.contourf(left + ticks, TOP + ticks, steps, levels=levels, colors=tone)
+    own = np.quantile(heights, np.arange(1, PARTS) / PARTS)
+    style = {"colors": [colour("paper")], "linewidths": 0.9, "linestyles": "solid"}
+    axes.contour(left + ticks, TOP + ticks, heights, levels=own, **style)
+    middle = left + SIDE / 2, TOP + SIDE / 2
+    axes.plot(*middle, "P", color=colour("ink"), markersize=9, markeredgecolor=colour("paper"))
+
+
+def _scale(axes: Axes, y: float) -> None:
+    """The colours in a row, with the losses at which some of them begin."""
+    quiet(axes, (2, y + 6), "training loss")
+    wide, start = 30, WIDTH - 2 - 30 * len(SEQUENTIAL)
+    for step in range(len(SEQUENTIAL)):
+        box(axes, (start + wide * step, y), wide, 12, f"s{step}")
+    for loss in (0.1, 0.3, 1, 3, 10):
+        place = start + wide * len(SEQUENTIAL) * (math.log10(loss) - LOW) / (HIGH - LOW)
+        quiet(axes, (place, y + 22), f"{loss:g}", ha="center")
+
+
+FIGURES = {"landscape": landscape}
