@@ -118,7 +118,7 @@ SIGN, ZERO, FULL, WORST = 116, 190, 164, 0.7  # where sign and bar begin; a bar 
 
 
 def bugs_ways(record: Record) -> Figure:
-    """Bars of training loss: a shortcut for signals alone is about as bad as none, one for gradients alone is worse."""
+    """Bars of training loss: a shortcut for signals alone is about as bad as none, for gradients alone worse."""
     figure, axes = canvas(36 + 44 * len(WAYS))
     quiet(axes, (2, 12), "the shortcut carries")
     quiet(axes, (ZERO, 12), "training loss")
