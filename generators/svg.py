@@ -56,11 +56,11 @@ def _shorten(element: Element) -> None:
         attributes["href"] = attributes.pop(HREF)
     if attributes.get("transform") == GLYPH_SCALE and "d" in attributes:  # a blank has no outline
         attributes["transform"] = f"scale({1 / 64 * COARSER:g})"
-        attributes["d"] = _compact(
+        attributes["d"] = _relative(
             _NUMBER.sub(lambda n: f"{float(n[0]) / COARSER:.0f}", attributes["d"])
         )
     elif "d" in attributes:
-        attributes["d"] = _compact(_NUMBER.sub(lambda n: _rounded(n[0]), attributes["d"]))
+        attributes["d"] = _relative(_NUMBER.sub(lambda n: _rounded(n[0]), attributes["d"]))
     elif "transform" in attributes:
         attributes["transform"] = re.sub(
             r"translate\(([^)]*)\)",
@@ -78,8 +78,31 @@ def _rounded(number: str) -> str:
     return f"{round(float(number), 1) + 0:g}"  # + 0 turns -0 into 0
 
 
-def _compact(path: str) -> str:
-    return re.sub(r"\s*([A-Za-z])\s*", r"\1", " ".join(path.split())).replace(" -", "-")
+def _relative(path: str) -> str:
+    """The same path, each point told from the one before: small numbers, which pack well.
+
+    Coordinates are rounded before, so that what is added up again is what it was.
+    """
+    written, here, start = [], (0.0, 0.0), (0.0, 0.0)
+    for command, rest in re.findall(r"([A-Za-z])([^A-Za-z]*)", path):
+        if command not in "MLQCz":
+            raise NotAllowed(f"a path has the command {command}, which matplotlib does not write")
+        numbers = [float(number) for number in _NUMBER.findall(rest)]
+        points = list(zip(numbers[::2], numbers[1::2], strict=True))
+        steps, each = (
+            [],
+            {"Q": 2, "C": 3}.get(command, 1),
+        )  # points of one curve: told from its start
+        for index, (x, y) in enumerate(points):
+            steps += [_rounded(str(x - here[0])), _rounded(str(y - here[1]))]
+            if index % each == each - 1:
+                here = (x, y)
+        if command == "M":
+            start = here
+        if command == "z":
+            here = start
+        written.append(command.lower() + " ".join(steps).replace(" -", "-"))
+    return "".join(written)
 
 
 def _rename(root: Element) -> None:

@@ -10,7 +10,7 @@ Shapes: B batch, C channels, N channels after the block, M width of a bottleneck
 and width after a stride, K classes, P colours.
 
 Departs from the paper:
-    A bottleneck halves the image in its 3x3 convolution, as everybody does today. The authors' has the stride in the
+    A bottleneck halves the image in its 3x3 convolution, as libraries do today. The authors' has the stride in the
     first 1x1 (`stride_in_first=True`): then neither branch nor shortcut looks at three of four pixels.
     Normalisation in evaluation uses moving averages (momentum 0.1, epsilon 1e-5), as in PyTorch; the authors
     computed the statistics of their released models over a large batch, after training.

@@ -22,7 +22,7 @@ from generators.files import ROOT, Damaged, read_sealed, write_sealed
 from generators.papers import UnknownName
 from generators.record import Summary
 from generators.source import alt_text
-from generators.svg import NotAllowed
+from generators.svg import NotAllowed, slim
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # stray backslashes in its docstrings
@@ -519,3 +519,12 @@ def test_every_table_says_what_its_record_says(paper):
     assert figure._tables(paper.name, tables, check=True) == []
     wrong = {name: lambda known: "something else" for name in tables}
     assert len(figure._tables(paper.name, wrong, check=True)) == len(tables)
+
+
+def test_a_path_of_small_steps_ends_where_the_absolute_one_did():
+    around = "M 10.04 20 L 13.26 24 Q 0 1 -4.5 7.77 C 1 2 3 4 5.58 6 z M 50 50 L 51.23 49 z L 1 1"
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt"><path d="{around}"/></svg>'
+    told = re.search(r' d="([^"]*)"', slim(svg))[1]
+    assert told == ("m10 20l3.3 4q-13.3-23-17.8-16.2c5.5-5.8 7.5-3.8 10.1-1.8zm40 30l1.2-1zl-49-49")
+    with pytest.raises(NotAllowed, match="command A"):
+        slim(svg.replace("Q 0 1 -4.5", "A 0 1 -4.5"))

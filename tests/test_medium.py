@@ -1,13 +1,16 @@
 """A bundle for Medium holds the whole post in Medium's own forms, or is refused."""
 
 import doctest
+import io
 import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from generators.site import pictures
 from generators.site.medium import blocks, checks, drawing, inline_math, runs, write_bundles
 from generators.site.medium.emit import payload
 from generators.site.medium.runs import NoRule
@@ -146,6 +149,20 @@ def test_the_bundle_is_the_post_in_mediums_forms(bundle, manifest):
     assert f'A note.<a href="{SITE}posts/crossing/#fn:1">¹</a>' in html
     assert "Menu" not in html
     assert "edit" not in html
+
+
+def test_a_palette_halves_a_picture_and_changes_no_colour_that_fills_an_area():
+    picture = Image.effect_mandelbrot((200, 200), (-2, -1.5, 1, 1.5), 60).convert("RGB")
+    picture.paste("#8a3208", (0, 0, 90, 90))
+    picture.paste("#ffffff", (110, 110, 200, 200))
+    full = io.BytesIO()
+    picture.save(full, "PNG")
+    small = pictures.with_palette(full.getvalue())
+    again = Image.open(io.BytesIO(small)).convert("RGB")
+    assert len(small) < len(full.getvalue())
+    assert again.getpixel((40, 40)) == (0x8A, 0x32, 0x08)
+    assert again.getpixel((150, 150)) == (255, 255, 255)
+    assert pictures.with_palette(full.getvalue()) == small
 
 
 def test_the_pictures_are_whole_and_1400_pixels_wide(bundle, manifest):

@@ -248,6 +248,16 @@ def test_formulas_are_kept_and_a_damaged_cache_is_made_again(tmp_path: Path) -> 
     assert cache.read_bytes() == kept
 
 
+def test_only_the_fonts_that_a_formula_draws_with_are_counted() -> None:
+    page = (
+        '<span class="katex"><span class="mord mathnormal">x</span><span class="{}">2</span></span>'
+    )
+    index, bracket = "sizing reset-size6 size3 mtight", "delimsizing size3"
+    letters = {"KaTeX_Main-Regular.woff2", "KaTeX_Math-Italic.woff2"}
+    assert tex.faces(page.format(index)) == letters
+    assert tex.faces(page.format(bracket)) == letters | {"KaTeX_Size3-Regular.woff2"}
+
+
 def test_dollars_are_formulas_only_outside_code() -> None:
     marked = tex.mark_dollars(
         "<p>$x_1$ for 5 $ or $6, <code>$y$</code></p><pre>$z$ $$w$$</pre><p>$$v$$</p>"

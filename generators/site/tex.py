@@ -49,10 +49,10 @@ FACES = {
     **dict.fromkeys(("mathsf", "textsf"), "SansSerif-Regular"),
     **dict.fromkeys(("mathboldsf", "textboldsf"), "SansSerif-Bold"),
     **dict.fromkeys(("mathsfit", "mathitsf", "textitsf"), "SansSerif-Italic"),
-    **dict.fromkeys(("size1", "small-op", "delim-size1"), "Size1-Regular"),
-    **dict.fromkeys(("size2", "large-op"), "Size2-Regular"),
-    "size3": "Size3-Regular",
-    **dict.fromkeys(("size4", "delim-size4"), "Size4-Regular"),
+    **dict.fromkeys(("delimsizing size1", "small-op", "delim-size1"), "Size1-Regular"),
+    **dict.fromkeys(("delimsizing size2", "large-op"), "Size2-Regular"),
+    "delimsizing size3": "Size3-Regular",  # `size3` alone is the size of an index
+    **dict.fromkeys(("delimsizing size4", "delim-size4"), "Size4-Regular"),
 }
 
 
@@ -60,7 +60,8 @@ def faces(page: str) -> set[str]:
     """The KaTeX fonts that a page's formulas ask for, by file name."""
     if 'class="katex"' not in page:
         return set()
-    classes = {name for found in set(_CLASSES.findall(page)) for name in found.split()}
+    found = set(_CLASSES.findall(page))
+    classes = {name for names in found for name in names.split()} | found
     used = {"Main-Regular"} | {face for name, face in FACES.items() if name in classes}
     if "Main-Bold" in used and "Main-Italic" in used:
         used.add("Main-BoldItalic")

@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
-from generators.charts import box, canvas, quiet, words
+from generators.charts import canvas, quiet, words
 from generators.figure import STRONG
+from generators.palette import colour
 from generators.record import Record
 
 CELL, EXAMPLES, UNITS = 15, 5, 6
-PIXEL, PICTURES, CHANNELS, SIDE = 6, 3, 4, 3
+PIXEL, PICTURES, CHANNELS, SIDE = 9, 3, 4, 2
 COLUMNS = (26, 156, 286)  # where the three panels of a row begin
 
 
@@ -35,7 +38,7 @@ def invariances_axes(record: Record) -> Figure:
             COLUMNS[2],
             "channels only",
             "c4",
-            lambda example, channel, pixel: example == 1 and pixel == 4,
+            lambda example, channel, pixel: example == 1 and pixel == 1,
         ),
     ):
         words(axes, (x, top - 30), name, role, weight=STRONG)
@@ -50,23 +53,47 @@ def _grid(
     axes: Axes, corner: tuple[float, float], role: str, inside: Callable[[int, int], bool]
 ) -> None:
     """One value for each row and column."""
-    for row in range(EXAMPLES):
-        for column in range(UNITS):
-            place = (corner[0] + column * CELL, corner[1] + row * CELL)
-            box(axes, place, CELL - 2, CELL - 2, role if inside(row, column) else "rule")
+    cells = [(row, column) for row in range(EXAMPLES) for column in range(UNITS)]
+    for shaded in (False, True):
+        places = [
+            (corner[0] + column * CELL, corner[1] + row * CELL)
+            for row, column in cells
+            if inside(row, column) == shaded
+        ]
+        _squares(axes, places, CELL - 2, role if shaded else "rule")
 
 
 def _pictures(
     axes: Axes, corner: tuple[float, float], role: str, inside: Callable[[int, int, int], bool]
 ) -> None:
     """A small square of pixels for each picture and channel."""
-    for example in range(PICTURES):
-        for channel in range(CHANNELS):
-            x, y = corner[0] + channel * 25, corner[1] + example * 26
-            for pixel in range(SIDE * SIDE):
-                place = (x + pixel % SIDE * (PIXEL + 1), y + pixel // SIDE * (PIXEL + 1))
-                shaded = inside(example, channel, pixel)
-                box(axes, place, PIXEL, PIXEL, role if shaded else "rule")
+    pixels = [
+        (example, channel, pixel)
+        for example in range(PICTURES)
+        for channel in range(CHANNELS)
+        for pixel in range(SIDE * SIDE)
+    ]
+    for shaded in (False, True):
+        places = [
+            (
+                corner[0] + channel * 25 + pixel % SIDE * (PIXEL + 1),
+                corner[1] + example * 26 + pixel // SIDE * (PIXEL + 1),
+            )
+            for example, channel, pixel in pixels
+            if inside(example, channel, pixel) == shaded
+        ]
+        _squares(axes, places, PIXEL, role if shaded else "rule")
+
+
+def _squares(axes: Axes, places: list[tuple[float, float]], side: float, role: str) -> None:
+    """Many squares as one shape: a file of half the size."""
+    shape = Path.make_compound_path(
+        *(
+            Path([(x, y), (x + side, y), (x + side, y + side), (x, y + side), (x, y)], closed=True)
+            for x, y in places
+        )
+    )
+    axes.add_patch(PathPatch(shape, facecolor=colour(role), linewidth=0))
 
 
 def _upright(axes: Axes, place: tuple[float, float], text: str) -> None:
