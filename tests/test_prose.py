@@ -468,3 +468,10 @@ def test_the_template_and_nothing_else_is_left_out():
     assert "README.md" in names
     assert "docs/index.md" in names
     assert "notes/template.md" not in names
+
+
+@pytest.mark.parametrize("page", prose.pages(), ids=lambda path: path.stem)
+def test_what_a_click_unfolds_holds_no_link_of_its_own(page):
+    """A marked number becomes a link to its record; a control within a control is of no use to a keyboard."""
+    summaries = re.findall(r"<summary>.*?</summary>", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert not [text for text in summaries if "<!--r:" in text or "](" in text]
