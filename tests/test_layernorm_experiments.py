@@ -12,14 +12,16 @@ from generators.data import digits
 from generators.experiments.layernorm import (
     batch_size,
     bugs,
+    cells,
     convolutions,
+    counting,
     digit_nets,
+    dynamics,
     gain,
     invariances,
     one_number,
     parity,
     placement,
-    recurrent,
     weights,
 )
 from generators.record import Record
@@ -76,7 +78,7 @@ def input_gradient(norm: nn.Module, x: torch.Tensor, direction: torch.Tensor) ->
 
 def test_differences_of_sizes_are_of_one_run():
     measured = run("long_sequences").runs[0]
-    for kind in recurrent.CELLS:
+    for kind in cells.CELLS:
         for what, of in (("evener", "reach"), ("steadier", "grown")):
             sizes = [abs(measured[of][f"{kind}_{norm}"]) for norm in ("none", "norm")]
             assert measured[what][kind] == sizes[0] - sizes[1]
@@ -301,14 +303,14 @@ def states(cell: nn.Module, n_states: int) -> torch.Tensor:
     """The last state after five steps along given inputs."""
     inputs = torch.randn(4, 5, 3, generator=torch.Generator().manual_seed(1))
     zeros = torch.zeros(4, 6)
-    return recurrent.walk(cell, inputs, (zeros,) * n_states)[-1][0]
+    return cells.walk(cell, inputs, (zeros,) * n_states)[-1][0]
 
 
-@pytest.mark.parametrize("kind", recurrent.CELLS)
+@pytest.mark.parametrize("kind", cells.CELLS)
 def test_the_arm_with_norm_is_the_cell_and_the_other_has_its_weights(kind):
-    make, n_states = recurrent.CELLS[kind], recurrent.N_STATES[kind]
+    make, n_states = cells.CELLS[kind], cells.N_STATES[kind]
     whole = seeded(make, 3, 6)
-    norm, none = (seeded(recurrent.cell_of, f"{kind}_{arm}", 3, 6) for arm in ("norm", "none"))
+    norm, none = (seeded(cells.cell_of, f"{kind}_{arm}", 3, 6) for arm in ("norm", "none"))
     assert type(norm) is make
     assert torch.equal(states(norm, n_states), states(whole, n_states))
     assert norm.state_dict().keys() == none.state_dict().keys()
@@ -319,11 +321,11 @@ def test_the_arm_with_norm_is_the_cell_and_the_other_has_its_weights(kind):
 
 def test_cells_without_norm_are_those_of_the_textbook():
     x, h, c = torch.randn(4, 3), torch.randn(4, 6), torch.randn(4, 6)
-    plain = recurrent.cell_of("plain_none", 3, 6)
+    plain = cells.cell_of("plain_none", 3, 6)
     unlike(plain.norm)
     sums = plain.from_input(x) + plain.from_hidden(h)
     assert torch.allclose(plain(x, h), (plain.norm.gain * sums + plain.norm.bias).tanh())
-    lstm = recurrent.cell_of("lstm_none", 3, 6)
+    lstm = cells.cell_of("lstm_none", 3, 6)
     forget, take, give, new = (lstm.from_input(x) + lstm.from_hidden(h)).chunk(4, dim=1)
     kept = forget.sigmoid() * c + take.sigmoid() * new.tanh()
     assert torch.allclose(lstm(x, h, c)[1], kept, atol=1e-6)
@@ -334,7 +336,7 @@ def test_gradients_back_along_a_chain_that_halves():
     steps = [torch.ones(2, 3, requires_grad=True)]
     for _ in range(4):
         steps.append(0.5 * steps[-1])
-    found = recurrent.gradients_back(steps[-1].sum(), [(step,) for step in steps])
+    found = cells.gradients_back(steps[-1].sum(), [(step,) for step in steps])
     assert found == pytest.approx([math.sqrt(6) * 0.5**k for k in (4, 3, 2, 1, 0)])
 
 
@@ -343,16 +345,16 @@ def test_the_ceiling_is_what_a_wide_cell_with_large_weights_reaches():
     nn.init.normal_(cell.from_hidden.weight, std=50 / math.sqrt(400))
     h = torch.randn(30, 400, requires_grad=True)
     inputs = torch.randn(30, 40, 3)
-    walked = recurrent.walk(cell, inputs, (h,))
-    back = recurrent.gradients_back((walked[-1][0] @ torch.randn(400)).sum(), walked)
-    assert (back[1] / back[-1]) ** (1 / 38) == pytest.approx(recurrent.ceiling(1.0), rel=0.01)
+    walked = cells.walk(cell, inputs, (h,))
+    back = cells.gradients_back((walked[-1][0] @ torch.randn(400)).sum(), walked)
+    assert (back[1] / back[-1]) ** (1 / 38) == pytest.approx(dynamics.ceiling(1.0), rel=0.01)
 
 
 def test_a_look_sees_the_gradient_where_it_is_and_leaves_the_model_alone():
-    text, n_letters = recurrent.counting(30)
-    model = recurrent.Reader(recurrent.cell_of("plain_norm", n_letters, 4), n_letters, 4, 1)
-    letters = next(recurrent.windows(text, 2, 7))
-    found = recurrent.look(model, letters, [1, 5])
+    text, n_letters = counting.counting(30)
+    model = counting.Reader(cells.cell_of("plain_norm", n_letters, 4), n_letters, 4, 1)
+    letters = next(counting.windows(text, 2, 7))
+    found = counting.look(model, letters, [1, 5])
     assert found["last_handed"] == pytest.approx(1.0, abs=1e-2)  # normalised, and the gain is 1
     assert found["reach"] == found["gradient"][0] - found["gradient"][1]  # of six steps, four back
     assert not model.cell.norm._forward_hooks

@@ -16,6 +16,7 @@ from generators.experiments.resnet import (
     identity,
     landscape,
     lesions,
+    parity,
     preactivation,
     responses,
     shortcuts,
@@ -531,19 +532,19 @@ def test_multiply_adds_worked_by_hand():
 def test_parity_would_see_weights_that_are_not_the_same(monkeypatch):
     config = ResNetConfig((1, 1), (4, 8), 3, large_stem=True)
     images, labels = torch.randn(2, 3, 32, 32), torch.tensor([0, 1])
-    same = exact.compared(config, images, labels, training=True)
+    same = parity.compared(config, images, labels, training=True)
     assert max(same.values()) < 1e-5
-    right = exact.under_their_names
+    right = parity.under_their_names
 
     def shifted(tensors):
         return {name: x + 1e-3 if "conv" in name else x for name, x in right(tensors).items()}
 
-    monkeypatch.setattr(exact, "under_their_names", shifted)
-    assert min(exact.compared(config, images, labels, training=True).values()) > 1e-4
+    monkeypatch.setattr(parity, "under_their_names", shifted)
+    assert min(parity.compared(config, images, labels, training=True).values()) > 1e-4
 
 
 def test_the_worst_of_parity_is_the_largest_of_all(monkeypatch):
-    settings = exact.EXPERIMENTS["parity"].settings
+    settings = parity.EXPERIMENTS["parity"].settings
     numbers = iter([1.0, 5.0, 3.0, 2.0, 7.0, 4.0])
-    monkeypatch.setattr(exact, "compared", lambda *given: {"logits": next(numbers)})
-    assert exact.parity(1000, **settings)["worst"] == 7.0
+    monkeypatch.setattr(parity, "compared", lambda *given: {"logits": next(numbers)})
+    assert parity.parity(1000, **settings)["worst"] == 7.0

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
-from generators.experiments.layernorm.recurrent import Reader, counting, learn, means
+from generators.experiments.layernorm.counting import Reader, counting, learn, means
 from generators.record import Record
 from generators.training import rate_of
 from implementations.layernorm import LayerNorm, LSTMCell

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
-from generators.experiments.layernorm.recurrent import cell_of, walk
+from generators.experiments.layernorm.cells import cell_of, walk
 from generators.record import Record
 from generators.training import rate_of, training
 

@@ -13,6 +13,7 @@ from generators.experiments.resnet import (
     identity,
     landscape,
     lesions,
+    parity,
     preactivation,
     responses,
     shortcuts,
@@ -23,6 +24,7 @@ STAGES = trained.STAGES
 
 EXPERIMENTS = {
     **exact.EXPERIMENTS,
+    **parity.EXPERIMENTS,
     **depth.EXPERIMENTS,
     **responses.EXPERIMENTS,
     **gradients.EXPERIMENTS,
@@ -38,6 +40,7 @@ EXPERIMENTS = {
 CLAIMS = sorted(
     [
         *exact.CLAIMS,
+        *parity.CLAIMS,
         *depth.CLAIMS,
         *responses.CLAIMS,
         *gradients.CLAIMS,
