@@ -11,6 +11,7 @@ import test_transformer as invariants
 import test_transformer_decoding as decoding
 import test_transformer_parity as parity
 import torch
+from mutants import assert_caught
 from torch import Tensor
 from torch.nn import functional as F
 from transformer_cases import small_model
@@ -150,12 +151,7 @@ CAUGHT_BY: dict[Callable, tuple[Callable, Callable[[], dict]]] = {
 @pytest.mark.parametrize("bug", CAUGHT_BY, ids=lambda bug: bug.__name__)
 def test_each_bug_is_caught_by_a_test_with_a_name(bug, exact, monkeypatch):
     catching, fixtures = CAUGHT_BY[bug]
-    torch.manual_seed(0)
-    catching(**fixtures())
-    bug(monkeypatch)
-    torch.manual_seed(0)
-    with pytest.raises(AssertionError):
-        catching(**fixtures())
+    assert_caught(lambda: catching(**fixtures()), bug, monkeypatch)
 
 
 def test_off_by_one_everywhere_is_seen_by_the_formula_alone(exact, monkeypatch):
