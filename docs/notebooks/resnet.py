@@ -87,7 +87,7 @@ print(f"{len(train_images)} pictures to learn from, {len(test_images)} held out"
 
 # %%
 def conv(c_in, c_out, stride=1):
-    """Three by three; so started, numbers keep their size through convolution and ReLU."""
+    """Three by three; so started, gradients keep their size on their way back through it and its ReLU."""
     layer = nn.Conv2d(c_in, c_out, 3, stride, padding=1, bias=False)
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
     return layer

@@ -15,7 +15,7 @@ CACHE = ROOT / ".cache" / "pictures"
 FONTS = ROOT / "node_modules" / "@fontsource"
 WIDTH = 1400  # of a figure's PNG
 CARD = (1200, 630)
-COLOURS = 256  # of a PNG: more would be shades of its letters' edges, for twice the bytes
+COLOURS = 256  # of a PNG: more would be shades of its letters' edges
 
 
 def png(svg: str, width: int = WIDTH) -> bytes:
@@ -63,7 +63,7 @@ def _drawn(svg: str, width: int, background: str) -> bytes:
 
 
 def with_palette(picture: bytes) -> bytes:
-    """The same PNG with a palette: less than half the bytes, and no difference to the eye."""
+    """The same PNG with a palette: fewer bytes, and no difference to the eye."""
     few = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     few.save(buffer, "PNG", optimize=True)

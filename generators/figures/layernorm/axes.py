@@ -86,7 +86,7 @@ def _pictures(
 
 
 def _squares(axes: Axes, places: list[tuple[float, float]], side: float, role: str) -> None:
-    """Many squares as one shape: a file of half the size."""
+    """Many squares as one shape: a smaller file."""
     shape = Path.make_compound_path(
         *(
             Path([(x, y), (x + side, y), (x + side, y + side), (x, y + side), (x, y)], closed=True)

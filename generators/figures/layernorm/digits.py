@@ -27,7 +27,7 @@ ARMS = (
 
 
 def batch_size(record: Record) -> Figure:
-    """Test error against a batch that shrinks: it falls for layer norm and rises for batch norm at the end."""
+    """Test error against a batch that shrinks: it falls with layer norm and without a norm, not with batch norm."""
     figure, axes = new_figure(270, x="examples in a batch", y="test error, %")
     axes.set(xscale="log", xlim=(128, 1), ylim=(0, 7))
     logarithmic(axes.xaxis, [128, 32, 4, 1])

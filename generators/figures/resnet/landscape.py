@@ -59,7 +59,7 @@ def _map(axes: Axes, left: float, heights: np.ndarray) -> None:
 
 
 def _slim(drawn: ContourSet) -> None:
-    """Whole pixels, and no points between two others on a straight edge: a third of the file."""
+    """Whole pixels, and no points between two others on a straight edge: a smaller file."""
     paths = []
     for path in drawn.get_paths():
         points, codes = path.vertices.round(), path.codes
