@@ -16,6 +16,7 @@ import yaml
 
 from generators.files import ROOT
 from generators.papers import papers, settings
+from generators.record import records
 from generators.site import checks, exercises, feed, links, mount, notebooks, repairs, tex
 
 ROOMS = ("docs", "exercises", "generators", "implementations", "notes", "results")
@@ -387,3 +388,26 @@ def test_navigation_holds_what_exists() -> None:
     assert mount.navigation({f"papers/{stem}.md", f"notebooks/{stem}.ipynb"}) == [
         {papers()[1].name: [f"papers/{stem}.md", f"notebooks/{stem}.ipynb"]}
     ]
+
+
+def test_a_sweep_shows_its_points_and_the_best_and_no_interval(builds: dict[str, Built]) -> None:
+    sweeps = [each for each in records().values() if each.kind == "tuning"]
+    assert sweeps
+    for sweep in sweeps:
+        page = (builds["once"].site / f"results/{sweep.paper}/index.html").read_text("utf-8")
+        table = re.search(rf"id=\"?{sweep.name}\"?[ >].*?<table.*?</table>", page, re.DOTALL)[0]
+        assert "interval" not in table
+        rows = re.findall(r"<th scope=\"?row\"?>([^<]*)</th>(.*?)</tr>", table, re.DOTALL)
+        bold = {
+            name: [
+                at for at, cell in enumerate(re.findall(r"<td.*?</td>", row)) if "strong" in cell
+            ]
+            for name, row in rows
+        }
+        (score,) = sweep.best.keys() - {*sweep.content["settings"]}
+        for arm, chosen in sweep.best[score].items():
+            scores = [run[score][arm] for run in sweep.runs]
+            assert bold.pop(f"{score}.{arm}".replace("_", " ").replace(".", ", ")) == [
+                scores.index(chosen)
+            ]
+        assert not any(bold.values()), "what was tried is no score"

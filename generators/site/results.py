@@ -90,7 +90,7 @@ def _section(record: Record, page: str, pictures: Mapping[str, str]) -> str:
             f"## {title} {{#{record.name}}}",
             f'<p class="lede">{question}</p>' if question else "",
             *(_picture(f"{record.paper}.{name}", svg, page) for name, svg in pictures.items()),
-            _summary(record, page),
+            _sweep(record) if record.kind == "tuning" else _summary(record, page),
             f'<dl class="facts-of">{about}</dl>',
             _settings(content.get("settings", {})),
         )
@@ -141,6 +141,27 @@ def _summary(record: Record, page: str) -> str:
     )
     table = f"<thead><tr>{columns}</tr></thead><tbody>{rows}</tbody>"
     return f'<div class="wide"><table class="runs">{table}</table></div>{more}'
+
+
+def _sweep(record: Record) -> str:
+    """What each point of a sweep scored, the best in bold: points of a grid have no mean and no interval."""
+    beneath = record.content.get("stages", {}).values()
+    tried = {name for settings in (record.content["settings"], *beneath) for name in settings}
+    rows = []
+    for path in scalars(record.runs[0]):
+        values = record[path].values
+        best = -1 if path in tried else values.index(max(values))  # ties: the first value wins
+        cells = "".join(
+            f'<td class="n">{f"<strong>{text}</strong>" if at == best else text}</td>'
+            for at, text in enumerate(alike(values))
+        )
+        name = path.replace("_", " ").replace(".", ", ")
+        rows.append(f'<tr><th scope="row">{esc(name)}</th>{cells}</tr>')
+    columns = "".join(f'<th scope="col" class=n>{at}</th>' for at in range(1, len(record.runs) + 1))
+    head = f'<thead><tr><th scope="col">Point of the grid</th>{columns}</tr></thead>'
+    return (
+        f'<div class="wide"><table class="runs">{head}<tbody>{"".join(rows)}</tbody></table></div>'
+    )
 
 
 def _row(record: Record, path: str, page: str, seeds: list, several: bool) -> str:
