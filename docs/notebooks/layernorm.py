@@ -137,7 +137,7 @@ show("one unit", normalise(torch.tensor([3.0])))
 # all sums grow alike.
 
 # %% alt="Two clouds of points: random triples of sums fill a disc before the norm, and lie on one circle after it."
-triples = 1.4 * torch.randn(300, 3) + 1
+triples = 1.4 * torch.randn(150, 3) + 1
 across = torch.tensor([[1.0, -1.0, 0.0], [1.0, 1.0, -2.0]])
 across = across / across.norm(dim=1, keepdim=True)  # two directions at right angles to (1, 1, 1)
 figure, pair_of_axes = plt.subplots(1, 2, figsize=(5.4, 2.7), sharex=True, sharey=True)
@@ -292,16 +292,16 @@ show("batch norm, in use", batch_norm.eval()(first))
 show("layer norm, in use", our_norm.eval()(first))
 
 # %% [markdown]
-# How much chance does the company bring in? We let one example meet 300 random batches of each size.
+# How much chance does the company bring in? We let one example meet 60 random batches of each size.
 
-# %% alt="Output of one unit for the same example in 300 random batches: batch norm scatters widely at size 2 and less at 64; layer norm is a flat line."
+# %% alt="Output of one unit for the same example in 60 random batches: batch norm scatters widely at size 2 and less at 64; layer norm is a flat line."
 sizes = [2, 4, 8, 16, 32, 64]
 example, unit = torch.randn(1, 4), 0
 figure, axes = plt.subplots(figsize=(4.6, 2.7))
 for place, size in enumerate(sizes):
-    batches = [torch.cat([example, torch.randn(size - 1, 4)]) for _ in range(300)]
+    batches = [torch.cat([example, torch.randn(size - 1, 4)]) for _ in range(60)]
     answers = [batch_norm.train()(batch)[0, unit].item() for batch in batches]
-    axes.scatter(place + 0.3 * torch.rand(300) - 0.15, answers, s=3, color=RUST, alpha=0.5)
+    axes.scatter(place + 0.3 * torch.rand(60) - 0.15, answers, s=5, color=RUST, alpha=0.5)
 calm = our_norm(example)[0, unit].item()
 axes.plot([-0.3, len(sizes) - 0.7], [calm, calm], color=BLUE)
 axes.text(len(sizes) - 0.55, calm, "layer norm", color=BLUE, va="center")

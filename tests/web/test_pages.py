@@ -80,3 +80,9 @@ def test_no_link_and_no_anchor_is_broken(site: Path, site_url: str):
     """Inside the site; the check itself is the one of the site build."""
     assert list(site.rglob("*.html"))
     assert checks.broken_links(site, site_url) == []
+
+
+def test_no_page_is_heavier_than_its_budget_with_its_notebooks_executed(site: Path, site_url: str):
+    """The quick tests build without them on a fresh checkout."""
+    sizes = checks.weights(site, site_url)
+    assert not {page: size for page, size in sizes.items() if size > checks.BUDGET}
