@@ -1,10 +1,17 @@
 """The data sets: each is made from a rule, carried by a pinned package, or downloaded once and checked."""
 
+import ast
+import contextlib
 import functools
 import gzip
+import importlib.metadata
+import importlib.util
+import inspect
 import os
 import re
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pooch
@@ -14,7 +21,17 @@ from sklearn.datasets import load_digits
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import Tensor
 
-from generators.files import ROOT, digest
+from generators.files import ROOT, Damaged, canonical, digest, read_sealed, write_sealed
+
+
+class NoData(RuntimeError):
+    """A data set that is neither in the cache nor to be had."""
+
+
+def data_folder() -> Path:
+    """Where downloads and what takes long to read are kept; DEEP_LEARNING_PAPERS_DATA moves it."""
+    return Path(os.environ.get("DEEP_LEARNING_PAPERS_DATA") or ROOT / ".cache" / "data")
+
 
 # Number words (made by num2words) ---------------------------------------------------------------------------
 
@@ -116,7 +133,7 @@ def held_out(number: int) -> bool:
 def byte_pairs(texts: list[str], merges: int, special: list[str]) -> Tokenizer:
     """A byte-pair vocabulary: the characters of `texts`, the `special` tokens (ids from 0) and `merges` merges.
 
-    From the `tokenizers` package until our own comes with GPT-1.
+    From the `tokenizers` package: shared code knows no paper, so it cannot take a paper's own.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     characters = sorted({character for text in texts for character in text})
@@ -155,6 +172,148 @@ def digits(split: str) -> tuple[Tensor, Tensor]:
     return images[chosen], labels[chosen]
 
 
+# Library prose (the docstrings of pinned packages) ----------------------------------------------------------
+
+# Equal to requirements.txt. Written here so that records of these texts go stale with the pins: their code
+# reads the packages without importing them.
+PROSE_PACKAGES = {
+    "networkx": "3.6.1",
+    "numpy": "2.4.6",
+    "scikit-learn": "1.9.1",
+    "scipy": "1.17.1",
+    "sympy": "1.14.0",
+    "torch": "2.13.0",
+}
+PROSE_RULE = 1  # one more whenever `read_prose` or what it calls reads differently
+PROSE_UNSEEN = "networkx"
+SHORTEST = 100  # characters; below, a docstring is a label
+
+
+@dataclass(frozen=True)
+class Docstring:
+    """A docstring, the package it documents and the file it is from."""
+
+    package: str
+    file: str  # as in `networkx/classes/graph.py`
+    text: str
+
+
+@functools.cache
+def library_prose() -> list[Docstring]:
+    """The English in the docstrings of six pinned packages, some 20 MB: read once, then cached by the pins.
+
+    Raises:
+        NoData: a package is missing or installed in another version than the pinned one.
+    """
+    folders = {package: _installed(package) for package in PROSE_PACKAGES}
+    pinned = digest(canonical([PROSE_PACKAGES, PROSE_RULE]))
+    path = data_folder() / f"library_prose-{pinned[:16]}.json"
+    with contextlib.suppress(FileNotFoundError, Damaged):
+        return [Docstring(**kept) for kept in read_sealed(path)["docstrings"]]
+    found = read_prose(folders)
+    with contextlib.suppress(OSError):  # a folder that is not ours to write: read again next time
+        write_sealed(path, {"docstrings": [asdict(docstring) for docstring in found]})
+    return found
+
+
+def _installed(package: str) -> Path:
+    """The folder of a package in its pinned version, whatever the build (`2.13.0+cpu`)."""
+    pinned = PROSE_PACKAGES[package]
+    try:
+        version = importlib.metadata.version(package).partition("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        version = "no version"
+    if version != pinned:
+        raise NoData(f"library prose is that of {package} {pinned}, but {version} is installed")
+    spec = importlib.util.find_spec({"scikit-learn": "sklearn"}.get(package, package))
+    return Path(spec.origin).parent
+
+
+def read_prose(folders: dict[str, Path]) -> list[Docstring]:
+    """Every docstring in folders of Python source that is prose and says something new.
+
+    Left out: tests, files that are not UTF-8, docstrings below 100 characters, and any that says what an earlier
+    one said but for names, numbers and layout (numpy's and scipy's copies of one another, families of functions).
+    Nothing is imported.
+
+    Args:
+        folders: Package -> its folder.
+
+    Returns:
+        Docstrings in the order of `folders`, then of their paths, then of the text.
+    """
+    found, said = [], set()
+    for package, folder in folders.items():
+        for path in sorted(folder.rglob("*.py"), key=lambda path: path.as_posix()):
+            inside = path.relative_to(folder)
+            if _is_test(inside):
+                continue
+            own, texts = _docstrings(path)
+            for text in texts:
+                gist = _gist(text, own)
+                if len(text) >= SHORTEST and gist not in said:
+                    said.add(gist)
+                    found.append(Docstring(package, f"{folder.name}/{inside.as_posix()}", text))
+    return found
+
+
+def _is_test(path: Path) -> bool:
+    return bool({"test", "tests", "testing"} & set(path.parts)) or path.name.startswith("test_")
+
+
+def _docstrings(path: Path) -> tuple[set[str], list[str]]:
+    """The names that a file defines, in lower case, and its docstrings without their indentation."""
+    try:
+        source = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return set(), []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # others' invalid escapes
+        nodes = list(_definitions(ast.parse(source, str(path))))
+    own = {node.name.lower() for node in nodes if not isinstance(node, ast.Module)}
+    told = (ast.get_docstring(node, clean=False) for node in nodes)
+    return own, [inspect.cleandoc(text) for text in told if text]
+
+
+def _definitions(node: ast.AST) -> Iterator[ast.AST]:
+    """A tree's module, classes and functions from top to bottom; expressions, which hold none, are not entered."""
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            yield from _definitions(child)
+
+
+def _gist(text: str, own: set[str]) -> str:
+    """A text's plain words: no case, no layout, nothing in backticks, no numbers, identifiers or `own` names."""
+    words = re.findall(r"\w+", re.sub(r"`[^`]*`", " ", text.lower()))
+    return " ".join(word for word in words if word.isalpha() and word not in own)
+
+
+def held_out_file(file: str) -> bool:
+    """Whether a file's docstrings are kept for testing: one file in ten, the same ones for ever."""
+    return int(digest(f"file {file}")[:8], 16) % 10 == 0
+
+
+def prose(split: str) -> list[str]:
+    """Library prose for language models. No file is in two splits, and no text twice.
+
+    Args:
+        split: `train`; `held_out`, one file in ten of the same packages; or `unseen`, all of networkx: graphs are
+            a subject of their own, where numpy, scipy, torch and scikit-learn share one.
+    """
+    if split not in ("train", "held_out", "unseen"):
+        raise ValueError(f'prose has no split "{split}", only train, held_out, unseen')
+    return [kept.text for kept in library_prose() if prose_split(kept) == split]
+
+
+def prose_split(docstring: Docstring) -> str:
+    """The split that a docstring belongs to."""
+    if docstring.package == PROSE_UNSEEN:
+        return "unseen"
+    return "held_out" if held_out_file(docstring.file) else "train"
+
+
 # Multi30k (downloaded; benchmark tier) ----------------------------------------------------------------------
 
 MULTI30K = "https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw/"
@@ -166,15 +325,6 @@ MULTI30K_FILES = {
     "test_2016_flickr.de.gz": "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8",
     "test_2016_flickr.en.gz": "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9",
 }
-
-
-class NoData(RuntimeError):
-    """A data set that is neither in the cache nor to be had."""
-
-
-def data_folder() -> Path:
-    """Where downloads are kept; the environment variable DEEP_LEARNING_PAPERS_DATA moves it."""
-    return Path(os.environ.get("DEEP_LEARNING_PAPERS_DATA") or ROOT / ".cache" / "data")
 
 
 def multi30k(split: str, files: dict[str, str] = MULTI30K_FILES) -> list[tuple[str, str]]:
