@@ -200,7 +200,9 @@ class Docstring:
 
 @functools.cache
 def library_prose() -> list[Docstring]:
-    """The English in the docstrings of six pinned packages, some 20 MB: read once, then cached by the pins.
+    """The English in the docstrings of six pinned packages, 21 MB. Not to be changed in place.
+
+    Read once, which takes half a minute, then cached by the pins.
 
     Raises:
         NoData: a package is missing or installed in another version than the pinned one.
@@ -233,8 +235,8 @@ def read_prose(folders: dict[str, Path]) -> list[Docstring]:
     """Every docstring in folders of Python source that is prose and says something new.
 
     Left out: tests, files that are not UTF-8, docstrings below 100 characters, and any that says what an earlier
-    one said but for names, numbers and layout (numpy's and scipy's copies of one another, families of functions).
-    Nothing is imported.
+    one said but for names, numbers and layout (copies between numpy and scipy, families of functions): of 23,936
+    in the pinned packages 561 are exact copies and 299 more are copies but for these. Nothing is imported.
 
     Args:
         folders: Package -> its folder.
@@ -298,6 +300,9 @@ def held_out_file(file: str) -> bool:
 def prose(split: str) -> list[str]:
     """Library prose for language models. No file is in two splits, and no text twice.
 
+    Set phrases are shared: of the runs of 13 words in `held_out` 9.8 % also stand in `train`, of those in
+    `unseen` 0.1 %.
+
     Args:
         split: `train`; `held_out`, one file in ten of the same packages; or `unseen`, all of networkx: graphs are
             a subject of their own, where numpy, scipy, torch and scikit-learn share one.
@@ -312,6 +317,59 @@ def prose_split(docstring: Docstring) -> str:
     if docstring.package == PROSE_UNSEEN:
         return "unseen"
     return "held_out" if held_out_file(docstring.file) else "train"
+
+
+# Which library wrote this? (library prose, labelled) --------------------------------------------------------
+
+# Not networkx: language models never see it, so its texts would be told by their strangeness to a pre-trained
+# model, and a class would measure something else than the other five.
+LIBRARIES = tuple(package for package in PROSE_PACKAGES if package != PROSE_UNSEEN)
+MASK = "LIBRARY"
+_LIBRARY_NAME = re.compile(
+    r"\b(?:\w*(?:networkx|numpy|scikit(?:-\w+)?|scipy|sklearn|sympy|torch)\w*|np|nx|sp)\b(?:\.\w+)*",
+    re.IGNORECASE,
+)
+
+
+def which_library(split: str, characters: int = 400) -> tuple[list[str], list[int]]:
+    """Beginnings of docstrings, and which library each is from; the library's own name is masked.
+
+    Every five texts in a row have one of each library, in a fixed random order: the first n are a balanced sample
+    for each n that five divides.
+
+    Args:
+        split: `train` or `test`. The first is from the files of `prose("train")`, the second from those of
+            `prose("held_out")`: a language model that was trained on the first has never read a text of the test.
+        characters: How much of each text is kept.
+
+    Returns:
+        Texts and labels, the latter as indices in `LIBRARIES`.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f'which_library has no split "{split}", only train, test')
+    return balanced(library_prose(), {"train": "train", "test": "held_out"}[split], characters)
+
+
+def balanced(
+    docstrings: list[Docstring], split: str, characters: int
+) -> tuple[list[str], list[int]]:
+    """Masked beginnings from a split of `prose`, equally many of each library, in turns, and their labels.
+
+    Of equal beginnings one is kept, a training text's before a held-out one's.
+    """
+    beginnings: dict[str, Docstring] = {}
+    for docstring in sorted(docstrings, key=lambda each: prose_split(each) != "train"):
+        beginnings.setdefault(masked(docstring.text)[:characters], docstring)
+    chosen = {text: each for text, each in beginnings.items() if prose_split(each) == split}
+    shuffled = sorted(chosen, key=digest)
+    piles = [[text for text in shuffled if chosen[text].package == name] for name in LIBRARIES]
+    turns = list(zip(*piles, strict=False))  # until the smallest pile is used up
+    return [text for turn in turns for text in turn], list(range(len(LIBRARIES))) * len(turns)
+
+
+def masked(text: str) -> str:
+    """A text in which each library's name, its aliases (`np`) and the paths behind them (`torch.nn`) read LIBRARY."""
+    return _LIBRARY_NAME.sub(MASK, text)
 
 
 # Multi30k (downloaded; benchmark tier) ----------------------------------------------------------------------
@@ -345,6 +403,7 @@ def multi30k(split: str, files: dict[str, str] = MULTI30K_FILES) -> list[tuple[s
 
 
 def _lines(name: str, files: dict[str, str]) -> list[str]:
+    # `_download` in full: the record of transformer.multi30k stands on these very lines.
     folder = data_folder() / "multi30k"
     try:
         path = pooch.retrieve(
@@ -357,3 +416,39 @@ def _lines(name: str, files: dict[str, str]) -> list[str]:
         ) from error
     with gzip.open(path, "rt", encoding="utf-8") as file:
         return file.read().splitlines()
+
+
+# Tiny Shakespeare (downloaded; benchmark tier) ---------------------------------------------------------------
+
+SHAKESPEARE = "https://raw.githubusercontent.com/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt"
+SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+
+
+def tiny_shakespeare(split: str, sha256: str = SHAKESPEARE_SHA256) -> str:
+    """Forty thousand lines of Shakespeare's plays (Karpathy, 2015), in the public domain.
+
+    Args:
+        split: `train`, the first 90 % of the 1,115,394 characters, or `val`, the rest.
+        sha256: The file's SHA-256; a download or a cached copy with another one is refused.
+
+    Raises:
+        NoData: no network and no cached copy, or a copy that is not the published one.
+    """
+    if split not in ("train", "val"):
+        raise ValueError(f'tiny_shakespeare has no split "{split}", only train, val')
+    text = _download(SHAKESPEARE, sha256, "tinyshakespeare").read_text(encoding="utf-8")
+    cut = len(text) * 9 // 10
+    return text[:cut] if split == "train" else text[cut:]
+
+
+def _download(url: str, sha256: str, folder: str) -> Path:
+    """The published file at `url`, from the cache or the network."""
+    path = data_folder() / folder / url.rpartition("/")[2]
+    try:
+        pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=path.name, path=path.parent)
+    except (OSError, ValueError) as error:  # no network; a checksum that does not fit
+        raise NoData(
+            f"{path}: {error}\nPut the published file there (from {url}), or set DEEP_LEARNING_PAPERS_DATA "
+            f"to a folder that has {folder}/, or run this with a network."
+        ) from error
+    return path
