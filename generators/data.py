@@ -210,7 +210,7 @@ def library_prose() -> list[Docstring]:
     folders = {package: _installed(package) for package in PROSE_PACKAGES}
     pinned = digest(canonical([PROSE_PACKAGES, PROSE_RULE]))
     path = data_folder() / f"library_prose-{pinned[:16]}.json"
-    with contextlib.suppress(FileNotFoundError, Damaged):
+    with contextlib.suppress(OSError, Damaged):  # not there, or not whole
         return [Docstring(**kept) for kept in read_sealed(path)["docstrings"]]
     found = read_prose(folders)
     with contextlib.suppress(OSError):  # a folder that is not ours to write: read again next time
