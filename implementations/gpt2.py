@@ -122,6 +122,31 @@ class ByteTokenizer:
 # The network (Section 2.3) ------------------------------------------------------------------------------------
 
 
+class Cache:
+    """The keys and values of a text under way: new ones are written behind those that are there.
+
+    The room doubles when it is full; so what is there is seldom copied.
+    """
+
+    def __init__(self) -> None:
+        self.length = 0  # P, how many positions it holds
+        self._room: Float[Tensor, "2 B H R K"] | None = None  # keys, then values; R >= P
+
+    def followed_by(self, newer: KeysValues) -> KeysValues:
+        """Append the newer positions; return all of them, without copying the older ones."""
+        rows, heads, length, width = newer.k.shape
+        last = self.length + length
+        if self._room is None or last > self._room.shape[3]:
+            room = newer.k.new_empty(2, rows, heads, max(64, 2 * last), width)
+            if self._room is not None:
+                room[:, :, :, : self.length] = self._room[:, :, :, : self.length]
+            self._room = room
+        for part, new in zip(self._room, newer, strict=True):
+            part[:, :, self.length : last] = new
+        self.length = last
+        return KeysValues(self._room[0, :, :, :last], self._room[1, :, :, :last])
+
+
 class Block(nn.Module):
     r"""Both sub-layers with the norm at their entrance: $x + f(\mathrm{LN}(x))$; the sum is never normalised."""
 
@@ -137,21 +162,21 @@ class Block(nn.Module):
         self,
         x: Float[Tensor, "B T D"],
         visible: Bool[Tensor, "1 1 T S"] | None,
-        past: KeysValues | None = None,
-    ) -> tuple[Float[Tensor, "B T D"], KeysValues]:
-        """Update T positions; return them, and the keys and values of all positions so far.
+        cache: Cache | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        """Update T positions.
 
         Args:
             x: The positions to update.
             visible: Which of the S positions, past ones first, each of the T may see; None for all.
-            past: Keys and values of the positions before.
+            cache: Keys and values of the positions before; those of `x` are added to it.
         """
         normed = self.norm_attention(x)
-        written = self.attention.keys_values(normed)
-        if past is not None:
-            written = past.followed_by(written)
-        x = x + self.dropout(self.attention(normed, written, visible))
-        return x + self.dropout(self.feed_forward(self.norm_feed_forward(x))), written
+        source = self.attention.keys_values(normed)
+        if cache is not None:
+            source = cache.followed_by(source)
+        x = x + self.dropout(self.attention(normed, source, visible))
+        return x + self.dropout(self.feed_forward(self.norm_feed_forward(x)))
 
 
 class GPT2(GPT1):
@@ -177,29 +202,23 @@ class GPT2(GPT1):
             raise ValueError(f"{last} tokens exceed the context of {self.config.context}")
         return self.dropout(self.tokens(tokens) + self.positions.weight[first:last])
 
-    def extend(
-        self, tokens: Int[Tensor, "B T"], past: Sequence[KeysValues] = ()
-    ) -> tuple[Float[Tensor, "B T D"], list[KeysValues]]:
-        """The features of T more tokens, and the keys and values of all so far, layer by layer.
+    def features(
+        self, tokens: Int[Tensor, "B T"], caches: Sequence[Cache] | None = None
+    ) -> Float[Tensor, "B T D"]:
+        """What the final norm hands to the embeddings, at each of T positions.
 
         Args:
-            tokens: Those that follow.
-            past: What the call before returned; empty at the start of a text.
+            tokens: A text; with `caches`, what follows the text that they hold.
+            caches: One for each block, empty at the start of a text; they grow by these tokens.
         """
-        first = past[0].k.shape[2] if past else 0
+        first = caches[0].length if caches else 0
         last = first + tokens.shape[1]
         x = self.embed(tokens, first)
         # A single token may look at everything that is there.
         visible = self.visible[:, :, first:last, :last] if tokens.shape[1] > 1 else None
-        written = []
         for depth, block in enumerate(self.blocks):
-            x, so_far = block(x, visible, past[depth] if past else None)
-            written.append(so_far)
-        return self.norm(x), written
-
-    def features(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
-        """What the final norm hands to the embeddings, at each position."""
-        return self.extend(tokens)[0]
+            x = block(x, visible, caches[depth] if caches else None)
+        return self.norm(x)
 
 
 # Sampling -----------------------------------------------------------------------------------------------------
@@ -271,11 +290,11 @@ class Generation:
         for part in self.model.modules():
             if isinstance(part, nn.Linear):
                 part.weight.data = part.weight.data.T.contiguous().T
-        self.past: list[KeysValues] = []
+        self.caches = [Cache() for _ in self.model.blocks]
 
     def step(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B V"]:
         """Append tokens to each row, one or several; return the logits of the one that follows."""
-        features, self.past = self.model.extend(tokens, self.past)
+        features = self.model.features(tokens, self.caches)
         return self.model.logits(features[:, -1:])[:, 0]  # B 1 V -> B V
 
 
