@@ -26,6 +26,7 @@ MACHINERY = {
     "unit",
     "settle",
     "rebuild",
+    "weights",
 }
 DRAWING = {
     "palette",
