@@ -190,7 +190,7 @@ def test_labels_tests_and_other_encodings_are_left_out(package):
     [
         "{LONG}{OTHER}",
         "{LONG}\n\n{OTHER}",
-        "{LONG}{OTHER}".upper(),
+        LONG.upper() + OTHER,
         "{LONG} 17 `names` other_name g {OTHER}",
     ],
 )
@@ -335,7 +335,8 @@ def test_labelled_texts_are_balanced_in_turns_and_of_their_files_only(shelf, spl
     assert labels == list(range(5)) * (len(labels) // 5)
     assert len(texts) == len(set(texts)) > 5
     assert set(texts) < set(prose(of_prose))
-    assert texts != sorted(texts, key=list(package).index)  # not in the order of the files
+    numpys = [text for text in texts if package[text] == "numpy"]
+    assert numpys != sorted(numpys, key=list(package).index)  # not in the order of the files
     assert which_library(split) == (texts, labels)
 
 
