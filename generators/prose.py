@@ -3,6 +3,7 @@
 A number that we measured:      `<!--r:transformer.translation.accuracy:pct-->98.7 %<!--/r-->`
 A number that the paper prints: `<!--p:A7-->28.4<!--/p-->`, with the id of its claim
 Blocks, on lines of their own:  `<!--t:paper.name-->` a table, `<!--f:paper.name-->` a figure and its caption,
+                                `<!--l:paper.name-->` the same, the first paint of a live model of that name,
                                 `<!--c:paper.Class.method-->` quoted code (`:bare` leaves its docstring out),
                                 `<!--t:house.headlines-->` the headlines of all papers, from their notes
                                 `<!--t:house.letters-->` the shape letters of all papers, from their modules
@@ -42,9 +43,10 @@ def measured(key: str, form: str) -> str:
 
 # Markers ------------------------------------------------------------------------------------------------------
 
-INLINE, BLOCKS = "rp", "tcf"
+INLINE, BLOCKS = "rp", "tcfl"
+FIGURES = "fl"  # the second kind comes alive on the site
 _TOKEN = re.compile(
-    r"<!--(?P<close>\s*/\s*)?(?P<pad>\s*)(?P<kind>[rptcf])(?P<rest>(?(close)\s*|\s*:[^\n]*?))-->"
+    r"<!--(?P<close>\s*/\s*)?(?P<pad>\s*)(?P<kind>[rptcfl])(?P<rest>(?(close)\s*|\s*:[^\n]*?))-->"
 )
 _REST = re.compile(r":([\w.-]+)(?::(\w+))?")
 
@@ -66,7 +68,7 @@ class Problem:
 class Marker:
     """A marker with what stands between its two comments."""
 
-    kind: str  # r p t c f
+    kind: str  # r p t c f l
     key: str
     format: str  # what follows the key: "pct", "bare"; else empty
     body: str
@@ -119,7 +121,7 @@ def _scan(text: str) -> Iterator[Marker | tuple[int, str]]:
             (
                 index
                 for index in range(position, len(tokens))
-                if kind != "f" or tokens[index]["kind"] not in INLINE
+                if kind not in FIGURES or tokens[index]["kind"] not in INLINE
             ),
             None,
         )
@@ -232,6 +234,8 @@ def _said(marker: Marker, file: Path) -> str:
 
 
 def _figure(marker: Marker, file: Path) -> str:
+    if marker.kind == "l":
+        _result(marker.key, ".safetensors", "live model")
     address = _from(file.parent, _result(marker.key, ".svg", "figure"))
     caption = re.sub(r"\A\s*!\[[^\n]*\n?", "", marker.body).strip()
     if not caption.startswith("**"):
@@ -372,7 +376,7 @@ def _scan_inline(text: str) -> Iterator[Marker]:
     for marker in find_markers(text):
         if marker.kind in INLINE:
             yield marker
-        elif marker.kind == "f":
+        elif marker.kind in FIGURES:
             offset = marker.start + len(marker.opening)
             for inner in find_markers(marker.body):
                 start, end = offset + inner.start, offset + inner.end
@@ -415,7 +419,7 @@ _NO_PROSE = re.compile(
 def loose_numbers(text: str) -> list[tuple[int, str]]:
     """Decimals and percentages outside markers in the section "What we measured", with their lines."""
     hidden = _blank(text, _code(text))
-    whole = [marker for marker in find_markers(text) if marker.kind != "f"] + list(
+    whole = [marker for marker in find_markers(text) if marker.kind not in FIGURES] + list(
         _scan_inline(text)
     )
     hidden = _blank(hidden, [(marker.start, marker.end) for marker in whole])

@@ -50,7 +50,7 @@ class Page:
 
 
 _UNREAD = re.compile(r"<!--.*?-->|(?<=>)[^<]*(?=</script>)|<style\b.*?</style>", re.DOTALL)
-_TAG = re.compile(r"""<([a-zA-Z]\w*)((?:[^>"']|"[^"]*"|'[^']*')*)>""")
+_TAG = re.compile(r"""<([a-zA-Z][\w-]*)((?:[^>"']|"[^"]*"|'[^']*')*)>""")
 _ATTRIBUTE = re.compile(r"""([\w:-]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 LOADING = ("script", "iframe", "source", "video", "audio", "embed")
@@ -84,6 +84,9 @@ def _take(page: Page, tag: str, given: dict[str, str]) -> None:
         page.loads.append((given.get("src", ""), given.get("loading") == "lazy"))
         if "alt" not in given or given["alt"].startswith("No description has been provided"):
             page.without_alt.append(given.get("src", ""))
+    elif "scripts" in given:  # a live model; its weights come later, and count apart
+        page.loads += [(script, False) for script in given["scripts"].split()]
+        page.links.append(given["weights"])
     elif tag == "h1":
         page.headings += 1
     elif tag == "html":

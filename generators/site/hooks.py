@@ -25,6 +25,7 @@ from generators.site import (
     fonts,
     gather,
     links,
+    live,
     medium,
     mount,
     notebooks,
@@ -135,8 +136,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         add(entry.address, entry.text, entry.path, entry.edit)
     for address, source in pages.build(build.inputs).items():
         add(address, source.text, edit=source.edit)
-    for address, font in fonts.text().items():
-        add(address, path=font)
+    for address, path in [*fonts.text().items(), *live.files(config.extra["live"]).items()]:
+        add(address, path=path)
     return files
 
 
@@ -194,10 +195,13 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     output = build.formulas.page(output, lambda what: build.complain(page.file.src_uri, what))
     output = links.settle(output, lambda target: get_relative_url(target or ".", page.url))
     output = render.with_slips(repairs.repaired(output), build.inputs)
-    feed_at, style = (
-        get_relative_url(name, page.url) for name in ("feed.xml", "assets/katex/katex.min.css")
-    )
-    lines = _social(page, config)
+
+    def seen(address: str) -> str:
+        return get_relative_url(address, page.url)
+
+    output, live_lines = live.mounted(output, config.extra["live"], seen)
+    feed_at, style = seen("feed.xml"), seen("assets/katex/katex.min.css")
+    lines = _social(page, config) + live_lines
     lines += [f'<link rel="alternate" type="application/atom+xml" title="Posts" href="{feed_at}">']
     lines += [f'<link rel="stylesheet" href="{style}">'] if 'class="katex"' in output else []
     return repairs.closed_up(repairs.into_head(output, lines))

@@ -14,6 +14,7 @@ from typing import Any
 from generators import prose
 from generators.files import ROOT
 from generators.papers import Paper, UnknownName
+from generators.site import live
 from generators.site.pages import size
 from generators.site.parts import Inputs, home_of, ledger, slips, superscripts
 from generators.source import quoted
@@ -37,7 +38,7 @@ def expand(markdown: str, place: Place) -> str:
     parts, end, pictures = [], 0, 0
     for marker in prose.find_markers(markdown):
         text = shown(marker, place)
-        if marker.kind == "f":
+        if marker.kind in prose.FIGURES:
             pictures += 1
             text = text if pictures > 1 else text.replace(' loading="lazy"', "")
         parts += [markdown[end : marker.start], text]
@@ -81,9 +82,10 @@ def figure(marker: prose.Marker, place: Place) -> str:
     width, height = size(drawing.read_text(encoding="utf-8"))
     address = f"site:results/{paper}/{name}"
     data = f"{address}.json" if drawing.with_suffix(".json").is_file() else f"site:results/{paper}/"
+    live_mark = f" {live.mark(marker.key)}" if marker.kind == "l" else ""
     shape = f'width="{width}" height="{height}" loading="lazy"'
     return (
-        f'\n\n<figure class="fig" id="figure-{name}" markdown="1">\n'
+        f'\n\n<figure class="fig" id="figure-{name}"{live_mark} markdown="1">\n'
         f'<img src="{address}.svg" alt="{html.escape(image["alt"])}" {shape}>\n\n'
         f'<figcaption markdown="1">\n\n{caption}\n\n</figcaption>\n'
         f'<p class="get"><a href="{address}.svg">SVG</a> <a href="{address}.png">PNG</a> <a href="{data}">Data</a> '
