@@ -46,7 +46,9 @@ globalThis.Live = (() => {
     const take = (name, ...shape) => {
       if (shape.length < 2) return one(name, "F32", shape);
       const scale = one(name + ".scale", "F32", shape.slice(0, 1));
-      return Float32Array.from(one(name, "I8", shape), (whole, at) => whole * scale[Math.floor(at / shape[1])]);
+      const whole = one(name, "I8", shape), values = new Float32Array(whole.length);
+      for (let at = 0; at < values.length; at++) values[at] = whole[at] * scale[Math.floor(at / shape[1])];
+      return values;
     };
     const done = () => Object.keys(header).forEach((name) => fail(`The tensor ${name} belongs to no part of the model.`));
     return { live, take, done };
@@ -150,7 +152,7 @@ globalThis.Live = (() => {
       let mean = 0, variance = 0;
       for (let j = 0; j < width; j++) mean += x[row + j];
       mean /= width;
-      for (let j = 0; j < width; j++) variance += (x[row + j] - mean) ** 2;
+      for (let j = 0; j < width; j++) variance += (x[row + j] - mean) * (x[row + j] - mean);
       const sigma = Math.sqrt(variance / width + epsilon);
       for (let j = 0; j < width; j++) y[row + j] = ((x[row + j] - mean) / sigma) * gain[j] + bias[j];
     }
@@ -160,7 +162,7 @@ globalThis.Live = (() => {
   const sum = (x, change) => x.map((value, at) => value + change[at]);
   const relu = (x) => x.map((value) => Math.max(0, value));
   const SLOPE = Math.sqrt(2 / Math.PI);
-  const gelu = (x) => x.map((value) => (value / 2) * (1 + Math.tanh(SLOPE * (value + 0.044715 * value ** 3))));
+  const gelu = (x) => x.map((value) => (value / 2) * (1 + Math.tanh(SLOPE * (value + 0.044715 * value * value * value))));
 
   const rowsOf = (x, width) => Array.from({ length: x.length / width }, (_, row) => x.subarray(row * width, (row + 1) * width));
 
