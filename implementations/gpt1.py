@@ -5,7 +5,7 @@ Each task is written as a sequence of tokens, so that almost nothing has to be b
 
 The block is the Transformer's, with its attention turned on itself and masked. New are the training in two stages,
 the input transforms, learned positions and GELU; the vocabulary comes from Sennrich et al. (2016).
-Shapes: B batch, T tokens, S keys, D d_model, H heads, F d_ff, V vocabulary, C classes, A answers.
+Shapes: B batch, T tokens, S keys, D d_model, H heads, K d_head, V vocabulary, C classes, A answers, N sequences.
 
 Departs from the paper:
     Words are cut at white space and punctuation by one pattern; the paper cleans with ftfy and tokenises with spaCy.
@@ -466,9 +466,9 @@ class FineTuned(nn.Module):
 def fine_tuning_loss(
     scores: Float[Tensor, "B C"],
     labels: Int[Tensor, " B"],
-    logits: Float[Tensor, "B T V"],
-    tokens: Int[Tensor, "B T"],
-    real: Bool[Tensor, "B T"],
+    logits: Float[Tensor, "N T V"],
+    tokens: Int[Tensor, "N T"],
+    real: Bool[Tensor, "N T"],
     weight: float = 0.5,
 ) -> Float[Tensor, ""]:
     r"""$L_3 = L_2 + \lambda L_1$ (Eq. 5): the task's loss, and a share of the language model's on the same inputs.
@@ -476,7 +476,7 @@ def fine_tuning_loss(
     Args:
         scores: Of the classes.
         labels: The right ones.
-        logits: Of the next tokens.
+        logits: Of the next tokens, in all N sequences: one an example, or one an answer.
         tokens: The task's inputs.
         real: False where a batch is only filled up.
         weight: $\lambda$; 0 leaves the language model's loss out.

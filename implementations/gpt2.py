@@ -130,21 +130,24 @@ class Cache:
 
     def __init__(self) -> None:
         self.length = 0  # P, how many positions it holds
-        self._room: Float[Tensor, "2 B H R K"] | None = None  # keys, then values; R >= P
+        self._room: KeysValues | None = None  # B H R K each, with R >= P
 
     def followed_by(self, newer: KeysValues) -> KeysValues:
         """Append the newer positions; return all of them, without copying the older ones."""
-        rows, heads, length, width = newer.k.shape
-        last = self.length + length
-        if self._room is None or last > self._room.shape[3]:
-            room = newer.k.new_empty(2, rows, heads, max(64, 2 * last), width)
-            if self._room is not None:
-                room[:, :, :, : self.length] = self._room[:, :, :, : self.length]
-            self._room = room
-        for part, new in zip(self._room, newer, strict=True):
-            part[:, :, self.length : last] = new
+        first, last = self.length, self.length + newer.k.shape[2]
+        if self._room is None or last > self._room.k.shape[2]:
+            rows, heads, _, width = newer.k.shape
+            older = self._room
+            self._room = KeysValues(
+                *(newer.k.new_empty(rows, heads, max(64, 2 * last), width) for _ in "kv")
+            )
+            if older is not None:
+                self._room.k[:, :, :first], self._room.v[:, :, :first] = (
+                    part[:, :, :first] for part in older
+                )
+        self._room.k[:, :, first:last], self._room.v[:, :, first:last] = newer
         self.length = last
-        return KeysValues(self._room[0, :, :, :last], self._room[1, :, :, :last])
+        return KeysValues(*(part[:, :, :last] for part in self._room))
 
 
 class Block(nn.Module):
@@ -292,6 +295,7 @@ class Generation:
                 part.weight.data = part.weight.data.T.contiguous().T
         self.caches = [Cache() for _ in self.model.blocks]
 
+    @torch.no_grad()
     def step(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B V"]:
         """Append tokens to each row, one or several; return the logits of the one that follows."""
         features = self.model.features(tokens, self.caches)
