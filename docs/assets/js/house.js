@@ -115,6 +115,7 @@
       element.dataset.state = "live";
     } catch (error) {
       console.info("live model:", error);
+      element.querySelector(".live-body")?.remove();
       const again = Object.assign(document.createElement("button"), { type: "button", textContent: "Try again" });
       again.onclick = () => start(element);
       say("failed", "The live model did not arrive, so what you see is its still picture. ", again);
