@@ -159,8 +159,10 @@ def new(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Time a paper beside its peers, in an environment of their own: -- [PAPER] [--rounds N]."""
     session.install("--no-compile", "-r", "requirements-bench.txt")
-    # labml 0.5 has lost a function that labml-nn calls; and of what they ask for, torchvision is of no use here.
-    session.install("--no-deps", "labml-nn==0.5.1", "labml==0.4.168", "pytorchcv==0.0.74")
+    # labml 0.5 has lost a function that labml-nn calls; litgpt asks for older packages than it needs; torchvision,
+    # which some ask for, is of no use here.
+    loose = ("labml-nn==0.5.1", "labml==0.4.168", "litgpt==0.5.13", "pytorchcv==0.0.74")
+    session.install("--no-deps", *loose)
     session.run("python", "-m", "generators.bench", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
