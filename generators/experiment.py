@@ -57,6 +57,9 @@ class Experiment:
         default_factory=dict
     )  # setting (its own or a stage's) -> values to try
     score: str = ""  # measured by the run, the higher the better: a number, or one for each arm, tuned by itself
+    ships: Callable[..., dict[str, Any]] | None = (
+        None  # ships(measured, **settings) -> what the page needs beside the first stage's weights
+    )
 
 
 @dataclass(frozen=True)

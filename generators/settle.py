@@ -1,19 +1,28 @@
-"""Finished runs held against the committed record: reproduced, written, made again, or in disagreement."""
+"""Finished runs held against the committed record: reproduced, written, made again, or in disagreement.
+
+An experiment that ships a model has its weights committed beside the record, and the record has their hash. They are
+not made by `site`: that trains nothing, and weights trained anew on another processor would be others than those
+that the record is about. So they change only with the record; when it is reproduced, they stay.
+"""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from generators.experiment import (
     TUNING_SEED,
+    Experiment,
     assemble,
     disagreements,
     find_experiment,
     save,
     with_history,
 )
-from generators.files import Damaged, write_sealed
+from generators.files import Damaged, digest, write_sealed
 from generators.record import RESULTS, Record
-from generators.schedule import Machine, Task, outcomes, tasks_of
+from generators.schedule import Machine, Task, outcomes, read_stage, tasks_of
+from generators.weights import LIVE, part_of, read_kept, write_live
 
 
 def settle(paper: str, name: str, machine: Machine, force: bool) -> tuple[str, list[str]]:
@@ -23,15 +32,13 @@ def settle(paper: str, name: str, machine: Machine, force: bool) -> tuple[str, l
         What became of it (`reproduced`, `written`, `made again` or `disagrees`), and the disagreements.
     """
     experiment = find_experiment(paper, name)
-    fresh = assemble(paper, name, experiment, outcomes(tasks_of(paper, name, machine)))
+    tasks = tasks_of(paper, name, machine)
+    fresh = assemble(paper, name, experiment, outcomes(tasks))
     old, damage = committed(paper, name)
     fresh = with_history(fresh, old)
-    if damage:
-        save(fresh)
-        return "made again", [damage]
-    if old is None or force or old.fingerprint != fresh.fingerprint:
-        save(fresh)
-        return "written", []
+    if damage or old is None or force or old.fingerprint != fresh.fingerprint:
+        save(shipping(fresh, experiment, tasks))
+        return ("made again", [damage]) if damage else ("written", [])
     if differences := disagreements(old, fresh):
         aside = machine.cache / "disagreements" / f"{paper}.{name}.json"
         write_sealed(aside, fresh.content)
@@ -39,9 +46,36 @@ def settle(paper: str, name: str, machine: Machine, force: bool) -> tuple[str, l
             *differences,
             f"the fresh record is kept in {aside.relative_to(machine.cache.parent)}",
         ]
-    if old.rules != fresh.rules:
-        save(Record({**old.content, "rules": fresh.rules}))
+    kept = shipping(Record({**old.content, "rules": fresh.rules}), experiment)
+    if kept.content != old.content:
+        save(kept)
     return "reproduced", []
+
+
+def model_file(paper: str, name: str) -> Path:
+    """Where the model of an experiment that ships one is committed."""
+    return RESULTS / paper / f"{name}.safetensors"
+
+
+def shipping(record: Record, experiment: Experiment, tasks: Sequence[Task] = ()) -> Record:
+    """Write the model that an experiment ships; its record, with the model's hash.
+
+    Args:
+        record: What its first run measured is handed on to the page.
+        experiment: Says by `ships` what the page needs to know; without it there is nothing to write.
+        tasks: Fresh runs, the first of which has the weights; without them the committed weights stay.
+    """
+    if experiment.ships is None:
+        return record
+    path = model_file(record.paper, record.name)
+    if tasks:
+        stage = tasks[0].beneath[experiment.stages[0].rpartition(".")[2]]
+        weights = part_of(read_stage(stage)[0], LIVE)
+    else:
+        weights, _ = read_kept(path)
+    write_live(path, weights, experiment.ships(record.runs[0], **record.settings))
+    raw = path.read_bytes()
+    return Record({**record.content, "ships": {"sha256": digest(raw), "bytes": len(raw)}})
 
 
 def best_of(runs: list[dict[str, Any]], score: str) -> dict[str, Any]:
@@ -63,9 +97,14 @@ def committed(paper: str, name: str) -> tuple[Record | None, str]:
     if not path.is_file():
         return None, ""
     try:
-        return Record.load(path), ""
+        record = Record.load(path)
     except Damaged as damage:
         return None, str(damage)
+    if shipped := record.content.get("ships"):
+        model = model_file(paper, name)
+        if not model.is_file() or digest(model.read_bytes()) != shipped["sha256"]:
+            return None, f"{model}: it is not the model that the record tells of"
+    return record, ""
 
 
 def settle_tuning(paper: str, name: str, tasks: list[Task], machine: Machine) -> Record:

@@ -71,6 +71,21 @@ def restored(kept: dict[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
+# In a stage: the weights as they were learnt, and as `rounded` keeps them; the latter are what an experiment ships.
+LEARNT, LIVE = "learnt.", "live."
+
+
+def both_of(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A model's weights as a stage keeps them: as they were learnt, and rounded."""
+    learnt = {LEARNT + name: tensor for name, tensor in state.items()}
+    return learnt | {LIVE + name: tensor for name, tensor in rounded(state).items()}
+
+
+def part_of(stage: dict[str, Tensor], part: str) -> dict[str, Tensor]:
+    """The tensors of a stage under `LEARNT` or `LIVE`, by their own names."""
+    return {name.removeprefix(part): t for name, t in stage.items() if name.startswith(part)}
+
+
 def live_bytes(kept: dict[str, Tensor], live: dict[str, Any]) -> bytes:
     """A live model as a file: the same bytes for the same weights and facts."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}
@@ -82,8 +97,8 @@ def write_live(path: Path, kept: dict[str, Tensor], live: dict[str, Any]) -> Non
     write_atomically(path, live_bytes(kept, live))
 
 
-def read_live(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The weights as floats, ready for `load_state_dict`, and what the file says about them.
+def read_kept(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights as `rounded` kept them, and what the file says about them.
 
     Raises:
         Damaged: the file is cut off, or is none of these.
@@ -95,4 +110,10 @@ def read_live(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         live = json.loads(head["__metadata__"]["live"])
     except (SafetensorError, KeyError, ValueError) as error:
         raise Damaged(f"{path}: not a whole live model ({error})") from error
+    return kept, live
+
+
+def read_live(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The same with the weights as floats, ready for `load_state_dict`."""
+    kept, live = read_kept(path)
     return restored(kept), live
