@@ -840,7 +840,7 @@
         const chip = this.chips.children[at];
         const seen = at <= state.query;
         const shade = seen ? step(row[at]) : 0;
-        chip.className = [pieces[at][0] === " " ? "ex-apart" : "", seen ? `ex-s${shade}` : "ex-unseen", at === state.query ? "ex-chosen" : ""].join(" ");
+        chip.className = [!at || pieces[at][0] === " " ? "ex-apart" : "", seen ? `ex-s${shade}` : "ex-unseen", at === state.query ? "ex-chosen" : ""].join(" ");
         chip.firstChild.textContent = pieces[at].trim() || text;
         chip.lastChild.className = seen && row[at] >= 0.005 ? "" : "ex-none";
         chip.lastChild.textContent = seen ? Math.round(100 * row[at]) : "\u2013";
@@ -885,8 +885,11 @@
       const { words, cell, state } = this;
       const row = this.row(state, cell.query);
       const best = largest(row);
-      const rest = best === cell.key ? "its largest weight" : `most goes to “${words[best]}”, ${percent(row[best])}`;
-      this.spoken.textContent = `“${words[cell.query]}” (token ${cell.query + 1}) gives “${words[cell.key]}” (token ${cell.key + 1}) ${percent(row[cell.key])}; ${rest}. Spread: ${Live.entropy(row).toFixed(2)} bits, where 0 is one token alone and ${Math.log2(row.length).toFixed(2)} all alike.`;
+      const [from, to] = [cell.query, cell.key].map((at) => `“${words[at]}” (token ${at + 1})`);
+      const told = best === cell.key
+        ? `${from} gives most to ${to}: ${percent(row[best])}.`
+        : `${from} gives ${percent(row[cell.key])} to ${to}, and most to “${words[best]}”, ${percent(row[best])}.`;
+      this.spoken.textContent = `${told} Spread: ${Live.entropy(row).toFixed(2)} bits, where 0 is one token alone and ${Math.log2(row.length).toFixed(2)} all alike.`;
       if (loud) this.announce(this.cost.hidden ? this.spoken.textContent : this.cost.textContent);
     }
 
@@ -916,7 +919,7 @@ symbols, merges = [bytes([value]) for value in range(256)], []
 for left, right in live["tokenizer"]["merges"]:
     merges.append((symbols[left], symbols[right]))
     symbols.append(symbols[left] + symbols[right])
-pattern = r" ?[A-Za-z]+| ?[0-9]+| ?[^A-Za-z0-9 \n\t\r]+|[ \n\t\r]+"
+pattern = r" ?[A-Za-z]+| ?[0-9]+| ?[^A-Za-z0-9 \\n\\t\\r]+|[ \\n\\t\\r]+"
 tokenizer = ByteTokenizer(merges, pattern)
 tokens = tokenizer.encode(${text})[: model.config.context]
 
