@@ -58,17 +58,16 @@ globalThis.Live = (() => {
 
   // Characters are classed by name, for \s and \p{L} are not the same set in every language and version.
   const SPLIT = / ?[A-Za-z]+| ?[0-9]+| ?[^A-Za-z0-9 \n\t\r]+|[ \n\t\r]+/gu;
-  const asBytes = (text) => String.fromCharCode(...new TextEncoder().encode(text));
+  const asBytes = (text) => Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte));
   const asText = (bytes, fatal = false) =>
     new TextDecoder("utf-8", { fatal, ignoreBOM: true }).decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
   const CHARACTER = /[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|[\x80-\xff]/g;
-  const escaped = (bytes) => bytes.replace(/[^]/g, (byte) => "\\x" + byte.charCodeAt(0).toString(16).padStart(2, "0"));
   const readable = (bytes) =>
     bytes.replace(CHARACTER, (part) => {
       try {
         return asText(part, true);
       } catch {
-        return escaped(part);
+        return part.replace(/[^]/g, (byte) => "\\x" + byte.charCodeAt(0).toString(16));
       }
     });
 
@@ -106,7 +105,7 @@ globalThis.Live = (() => {
     const known = new Map(); // pieces recur
     const piece = (text) => {
       if (!known.has(text)) {
-        const start = [...(bytes ? asBytes(text) : text)].filter((symbol) => number.has(symbol)); // unknown ones are dropped
+        const start = (bytes ? asBytes(text) : [...text]).filter((symbol) => number.has(symbol)); // unknown ones are dropped
         known.set(text, merged(start, rank).map((symbol) => number.get(symbol)));
       }
       return known.get(text);
@@ -138,7 +137,7 @@ globalThis.Live = (() => {
           e += v * w0; f += v * w1; g += v * w2; h += v * w3;
         }
         const above = i * rows + o, below = other * rows + o;
-        const b0 = bias ? bias[o] : 0, b1 = bias ? bias[o + 1] : 0, b2 = bias ? bias[o + 2] : 0, b3 = bias ? bias[o + 3] : 0;
+        const b0 = bias[o], b1 = bias[o + 1], b2 = bias[o + 2], b3 = bias[o + 3];
         y[above] = a + b0; y[above + 1] = b + b1; y[above + 2] = c + b2; y[above + 3] = d + b3;
         y[below] = e + b0; y[below + 1] = f + b1; y[below + 2] = g + b2; y[below + 3] = h + b3;
       }
@@ -208,14 +207,14 @@ globalThis.Live = (() => {
   // How weights are called in the file, and what shape they have.
   function parts(take, { d_model: D, d_ff: F, epsilon }, biased) {
     const layer = (name, rows, cols, bias = true) => ({
-      weight: take(`${name}.weight`, rows, cols), bias: bias && take(`${name}.bias`, rows), rows, cols,
+      weight: take(`${name}.weight`, rows, cols), bias: bias ? take(`${name}.bias`, rows) : new Float32Array(rows), rows, cols,
     });
     return {
       norm: (name) => ({ gain: take(`${name}.gain`, D), bias: take(`${name}.bias`, D), epsilon }),
       attention: (name) =>
         Object.fromEntries(["query", "key", "value", "output"].map((part) => [part, layer(`${name}.${part}`, D, D, biased)])),
       feedForward: (name) => ({ expand: layer(`${name}.feed_forward.expand`, F, D), contract: layer(`${name}.feed_forward.contract`, D, F) }),
-      matrix: (name, rows) => ({ weight: take(name, rows, D), bias: false, rows, cols: D }),
+      matrix: (name, rows) => layer(name, rows, D, false),
     };
   }
 
@@ -251,29 +250,22 @@ globalThis.Live = (() => {
   const ones = ({ n_layers, n_heads }) => new Float32Array(n_layers * n_heads).fill(1);
   const ofLayer = (gates, { n_heads }, layer) => gates.subarray(layer * n_heads, (layer + 1) * n_heads);
 
-  // One head's part of what was kept: its weights as a square with zeros where it saw nothing, or its features.
-  const reader = (kept, config, columns) => ({
-    weights(layer, head) {
-      place(config, layer, head);
-      const rows = kept[layer].weights.map((row) => {
-        const seen = row.length / config.n_heads;
-        return row.subarray(head * seen, (head + 1) * seen);
-      });
-      return joined(rows, columns);
-    },
-    features: (name) => (layer, head) => {
-      place(config, layer, head);
-      const size = config.d_model / config.n_heads;
-      return joined(kept[layer][name].map((row) => row.subarray(head * size, (head + 1) * size)), size);
-    },
-  });
+  // One head's part of what was kept: its weights with zeros where it saw nothing, or its features.
+  const reader = (kept, config, name, columns) => (layer, head) => {
+    place(config, layer, head);
+    const rows = kept[layer][name].map((row) => {
+      const size = row.length / config.n_heads;
+      return row.subarray(head * size, (head + 1) * size);
+    });
+    return joined(rows, columns);
+  };
 
   // GPT-2: norms at the entrance, learned positions ---------------------------------------------------------------
 
   function readGPT2(take, config) {
     const part = parts(take, config, true);
-    const tokens = part.matrix("tokens.weight", config.vocab_size);
-    const { weight: positions } = part.matrix("positions.weight", config.context);
+    const tokens = part.matrix("tokens", config.vocab_size);
+    const { weight: positions } = part.matrix("positions", config.context);
     const blocks = repeat(config.n_layers, (layer) => ({
       normAttention: part.norm(`blocks.${layer}.norm_attention`),
       attention: part.attention(`blocks.${layer}.attention`),
@@ -311,11 +303,11 @@ globalThis.Live = (() => {
         const kept = cut(past.kept, first), logits = past.logits.slice(0, first);
         if (first < length) logits.push(...writeGPT2(net, config, gates, ids, first, kept));
         past = { ids, gates: gates.slice(), kept, logits };
-        const { weights, features } = reader(kept, config, length);
+        const read = (name, columns = config.d_model / config.n_heads) => reader(kept, config, name, columns);
         return {
           length,
           logits: joined(logits, config.vocab_size),
-          attention: weights, query: features("query"), key: features("key"), value: features("value"),
+          attention: read("weights", length), query: read("query"), key: read("key"), value: read("value"),
         };
       },
     };
@@ -325,21 +317,19 @@ globalThis.Live = (() => {
 
   function readTransformer(take, config) {
     const part = parts(take, config, false);
+    const block = (name, first) => ({
+      self: part.attention(`${name}.self_attention`),
+      normSelf: part.norm(`${name}.${first}.norm`),
+      feedForward: part.feedForward(name),
+      normFeedForward: part.norm(`${name}.add_feed_forward.norm`),
+    });
     return {
-      embedding: part.matrix("embedding.weight", config.vocab_size),
-      encoder: repeat(config.n_layers, (layer) => ({
-        self: part.attention(`encoder.${layer}.self_attention`),
-        normSelf: part.norm(`encoder.${layer}.add_attention.norm`),
-        feedForward: part.feedForward(`encoder.${layer}`),
-        normFeedForward: part.norm(`encoder.${layer}.add_feed_forward.norm`),
-      })),
+      embedding: part.matrix("embedding", config.vocab_size),
+      encoder: repeat(config.n_layers, (layer) => block(`encoder.${layer}`, "add_attention")),
       decoder: repeat(config.n_layers, (layer) => ({
-        self: part.attention(`decoder.${layer}.self_attention`),
-        normSelf: part.norm(`decoder.${layer}.add_self.norm`),
+        ...block(`decoder.${layer}`, "add_self"),
         cross: part.attention(`decoder.${layer}.cross_attention`),
         normCross: part.norm(`decoder.${layer}.add_cross.norm`),
-        feedForward: part.feedForward(`decoder.${layer}`),
-        normFeedForward: part.norm(`decoder.${layer}.add_feed_forward.norm`),
       })),
     };
   }
@@ -354,6 +344,10 @@ globalThis.Live = (() => {
     return x;
   }
 
+  const lookedAround = (x, { self, normSelf }, kept, gates, causal) => {
+    project(x, self, kept);
+    return normalised(sum(x, linear(look(kept, gates, causal), self.output)), normSelf);
+  };
   const fed = (x, { feedForward, normFeedForward }) =>
     normalised(sum(x, linear(relu(linear(x, feedForward.expand)), feedForward.contract)), normFeedForward);
 
@@ -362,9 +356,7 @@ globalThis.Live = (() => {
     const kept = nothing(config.n_layers), memory = nothing(config.n_layers);
     let x = embedded(ids, 0, net, config);
     net.encoder.forEach((block, layer) => {
-      project(x, block.self, kept[layer]);
-      x = normalised(sum(x, linear(look(kept[layer], ofLayer(gates, config, layer), false), block.self.output)), block.normSelf);
-      x = fed(x, block);
+      x = fed(lookedAround(x, block, kept[layer], ofLayer(gates, config, layer), false), block);
     });
     net.decoder.forEach((block, layer) => project(x, block.cross, memory[layer], ["key", "value"]));
     return { ids, gates: gates.slice(), kept, memory };
@@ -373,9 +365,7 @@ globalThis.Live = (() => {
   function writeTarget(net, config, gates, source, ids, first, { self, cross }) {
     let x = embedded(ids, first, net, config);
     net.decoder.forEach((block, layer) => {
-      project(x, block.self, self[layer]);
-      x = sum(x, linear(look(self[layer], ofLayer(gates.self, config, layer), true), block.self.output));
-      x = normalised(x, block.normSelf);
+      x = lookedAround(x, block, self[layer], ofLayer(gates.self, config, layer), true);
       project(x, block.cross, cross[layer], ["query"]);
       const heads = look(cross[layer], ofLayer(gates.cross, config, layer), false, source.memory[layer]);
       x = fed(normalised(sum(x, linear(heads, block.cross.output)), block.normCross), block);
@@ -400,16 +390,16 @@ globalThis.Live = (() => {
     const result = () => ({
       length: past.ids.length,
       logits: joined(past.logits, config.vocab_size),
-      cross: reader(past.cross, config, source.ids.length).weights,
-      self: reader(past.self, config, past.ids.length).weights,
-      encoder: reader(source.kept, config, source.ids.length).weights,
+      cross: reader(past.cross, config, "weights", source.ids.length),
+      self: reader(past.self, config, "weights", past.ids.length),
+      encoder: reader(source.kept, config, "weights", source.ids.length),
     });
     return {
       ...shared,
       gates,
       setGate: (part, layer, head, value) =>
         setIn(gates[part] || fail(`There is no attention called ${part}.`), config, layer, head, value),
-      fork: () => transformer(net, config, shared, Object.fromEntries(Object.entries(gates).map(([part, values]) => [part, values.slice()])), source, past),
+      fork: () => transformer(net, config, shared, structuredClone(gates), source, past),
       run(sourceIds, targetIds) {
         read(sourceIds, targetIds);
         return result();
