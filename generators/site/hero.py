@@ -8,7 +8,7 @@ from typing import Any
 
 from fontTools.ttLib import TTFont
 
-from generators.site import fonts
+from generators.site import fonts, live
 from generators.site.parts import Inputs, esc
 
 WIDTH, HEIGHT, SIZE = 960, 330, 46  # the view box; and the words' size, 17 px on a phone
@@ -16,6 +16,7 @@ SOURCE, TARGET = 62, 300  # base lines of the two rows of words
 TOP, BOTTOM = 80, 250  # where lines begin and end
 FAINT = 0.05  # weaker lines are left out
 LINE = 9  # the width of a line of weight 1
+ELEMENT = "number-translator"  # what runs in the drawing's place
 SPECIAL = ("<", "[")  # begin of tokens that are no words: <end>, [PAD]
 LANGUAGES = {
     "de": "German",
@@ -39,15 +40,19 @@ class Decode:
 
 
 def hero(inputs: Inputs, page: str) -> str:
-    """The frame on the home page: of the record that `extra.hero` names; empty until it exists."""
+    """The frame on the home page: of the record that `extra.hero` names; empty until it exists.
+
+    It is the first paint of the live translator, whose words then stand where the drawn ones stood.
+    """
     name = str(inputs.extra.get("hero", ""))
     record = inputs.records.get(name)
     found = [decode(example) for example in record.runs[0].get("examples", [])] if record else []
     if not found:
         return ""
     best = max(found, key=merit)
+    translator = next((k for k, tag in inputs.extra.get("live", {}).items() if tag == ELEMENT), "")
     return (
-        f'<div class="frame" id="hero" data-record="{esc(name)}">'
+        f'<div class="frame" id="hero" data-record="{esc(name)}" {live.mark(translator)}>'
         f'<p class="frame-head"><span><strong>{esc(best.title)}</strong>, {esc(best.subtitle)}</span>'
         f"<span>Cross-attention, last layer, mean of heads, %</span></p>{draw(best)}</div>"
     )

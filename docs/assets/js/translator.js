@@ -106,7 +106,7 @@
   const FAINT = 0.05; // weaker lines are left out
   const TALL = 560; // narrower than this, the words stand in two columns
   const UNITS_FIRST = ["de", "da"]; // einundzwanzig, enogtyve
-  const percent = (weight) => `${Math.round(100 * weight)} %`;
+  const percent = (weight) => `${Math.round(100 * weight)}\u202f%`;
   const escape = (text) => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
   const each = (list, html) => list.map(html).join("");
   const word = (text) => `<span class="word">${escape(text)}</span>`;
@@ -127,7 +127,7 @@
 <p class="says"></p>
 <p class="verdict"></p>
 <div class="heads">
-  <p id="translator-heads">${heads.length} heads look at the source. Switch one off: how many words break?</p>
+  <p id="translator-heads">${heads.length} heads look at the source. Switch some off and see which words break. Under each: how many break without it alone. Often none: others stand in.</p>
   <label>lines of <select class="lines">${each(layers, (layer) => `<option value="${layer}">layer ${layer}, mean of its heads</option>`)}${each(heads, (head) => `<option value="${head}">head ${head}</option>`)}</select></label>
   <div class="switches" role="group" aria-labelledby="translator-heads">${each(heads, (head) => `
     <button type="button" role="switch" data-head="${head}"><span class="name"><span class="unseen">Layer and head </span>${head}</span>
@@ -135,7 +135,7 @@
 </div>
 <details><summary>The weights as a table</summary>
   <label><input type="checkbox"> by tokens, as the model sees them</label>
-  <div class="wide" tabindex="0" role="region" aria-label="Table of weights"></div>
+  <div class="table" tabindex="0" role="region" aria-label="Table of weights"></div>
 </details>
 <p class="unseen" role="status"></p>`;
 
@@ -150,7 +150,7 @@
       this.body = this.appendChild(document.createElement("div"));
       this.body.className = "live-body translator";
       this.body.innerHTML = view(heads, layers, this.page.languages);
-      const names = ["input", "picture", "source", "target", "says", "verdict", "lines", "switches", "details", "wide", "from", "to"];
+      const names = ["input", "picture", "source", "target", "says", "verdict", "lines", "switches", "details", "table", "from", "to"];
       for (const name of names) this[name] = this.body.querySelector(`.${name},${name}`);
       this.listen();
       this.recall();
@@ -274,7 +274,7 @@
       const kind = right ? "holds" : "fails";
       const without = off.size ? ` without ${[...off].sort().join(", ")}` : "";
       const said = `“${escape(text)}”${right ? "" : `; it should be “${textOf(this.wanted)}”`}`;
-      const seen = this.heldOut.has(n) ? `It never saw ${n}; of such numbers it gets ${(100 * this.page.accuracy).toFixed(1)} % right.` : `It learned from ${n}, among others.`;
+      const seen = this.heldOut.has(n) ? `It never saw ${n}; of such numbers it gets ${(100 * this.page.accuracy).toFixed(1)}\u202f% right.` : `It learned from ${n}, among others.`;
       return `<span class="v ${kind}"><span class="disc ${kind}"></span>${right ? "right" : "wrong"}${without}</span> ${said}. ${seen}`;
     }
 
@@ -297,8 +297,10 @@
       this.picture.classList.toggle("tall", tall);
       for (const row of [this.source, this.target]) {
         row.style.fontSize = "";
-        const size = parseFloat(getComputedStyle(row).fontSize);
-        if (!tall && row.scrollWidth > width) row.style.fontSize = `${(size * (width - 4)) / row.scrollWidth - 0.1}px`;
+        for (let size = parseFloat(getComputedStyle(row).fontSize); !tall && row.scrollWidth > width && size > 13; ) {
+          size *= Math.min(0.97, width / row.scrollWidth);
+          row.style.fontSize = `${size}px`;
+        }
       }
       const box = this.picture.getBoundingClientRect();
       this.places = [this.source, this.target].map((row, below) => Array.from(row.querySelectorAll(".word"), (word) => {
@@ -397,7 +399,7 @@
         const same = !byToken && this.truth[t].includes(s);
         return `<td${same ? ' class="true"' : ""}>${Math.round(100 * (byToken ? tokens[t * columns.length + s] : pieces[t][s]))}${same ? '<span class="unseen"> (means the same)</span>' : ""}</td>`;
       };
-      this.wide.innerHTML = `<table class="weights"><caption>Cross-attention in per cent, ${this.lines.selectedOptions[0].text}. A row for what is written, a column for what is read.${byToken ? "" : " Dashed: means the same."}</caption>
+      this.table.innerHTML = `<table class="weights"><caption>Cross-attention in per cent, ${this.lines.selectedOptions[0].text}. A row for what is written, a column for what is read.${byToken ? "" : " Dashed: means the same."}</caption>
 <thead><tr><td></td>${each(columns, (name) => `<th scope="col">${escape(name)}</th>`)}</tr></thead>
 <tbody>${each(names([this.now.tokens, this.now]), (name, t) => `<tr><th scope="row">${escape(name)}</th>${each(columns, (_, s) => cell(t, s))}</tr>`)}</tbody></table>`;
     }
