@@ -50,6 +50,11 @@ def papers() -> list[Paper]:
     return [Paper(**{**line, "builds_on": tuple(line.get("builds_on", ()))}) for line in lines]
 
 
+def studies() -> list[Paper]:
+    """Studies across papers, of `extra.studies`: each has experiments, figures and a note, but no module."""
+    return [Paper(**line) for line in extra().get("studies", ())]
+
+
 def paper(stem: str) -> Paper:
     """The paper with this stem, else an error that names the nearest."""
     known = {entry.stem: entry for entry in papers()}

@@ -15,13 +15,16 @@ SHELLS = ("index.md", "papers/index.md", "claims.md", "evidence.md", "about.md")
 
 def gather(root: Path = ROOT) -> Inputs:
     """Papers, records, claims, notes, sources: read without importing torch or an experiment."""
-    papers = listing.papers()
+    papers, studies = listing.papers(), listing.studies()
     sources = {paper.stem: _text(root / "implementations" / f"{paper.stem}.py") for paper in papers}
     return Inputs(
         papers=papers,
+        studies=studies,
         records=record.records(),
         claims=record.ledger(),
-        units={paper.stem: unit(root, paper, sources[paper.stem]) for paper in papers},
+        units={
+            each.stem: unit(root, each, sources.get(each.stem, "")) for each in [*papers, *studies]
+        },
         extra={key: str(listing.settings().get(key) or "") for key in ("site_url", "repo_url")}
         | listing.extra(),
         shells={

@@ -47,7 +47,7 @@ class Build:
     def __init__(self, config: MkDocsConfig) -> None:
         """Read what the pages are made from."""
         self.inputs = gather.gather()
-        self.papers = {paper.stem: paper for paper in self.inputs.papers}
+        self.papers = {each.stem: each for each in [*self.inputs.papers, *self.inputs.studies]}
         self.pages_by_file = mount.shown_at()
         self.formulas = tex.Renderer()
         self.repo = config.repo_url or ""

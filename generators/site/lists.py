@@ -51,6 +51,24 @@ def _listed(inputs: Inputs, paper: Paper, page: str) -> str:
     )
 
 
+def study_list(inputs: Inputs, page: str) -> str:
+    """Every study across papers that has a note, with its links."""
+    items = "".join(
+        _study(inputs, study, page) for study in inputs.studies if inputs.units[study.stem].note
+    )
+    return f'<ul class="library">{items}</ul>'
+
+
+def _study(inputs: Inputs, study: Paper, page: str) -> str:
+    note, results = (link(f"{room}/{study.stem}/", page) for room in ("notes", "results"))
+    return (
+        f'<li id="{study.stem}"><div><h2><a href="{note}">{esc(study.name)}</a></h2></div>'
+        f"<div><p>{esc(study.idea)}</p>"
+        f'<p class="get"><a href="{note}">Note</a> <a href="{results}">Results</a></p></div>'
+        f'<div class="status">{discs(inputs.of(study.stem))}</div></li>'
+    )
+
+
 def beyond(inputs: Inputs, page: str) -> str:
     """The reading list: what the notes cite besides the papers of the site."""
     own = {paper.stem for paper in inputs.papers}
@@ -69,10 +87,10 @@ def _linked(entry: Mapping[str, str]) -> str:
 
 
 def all_claims(inputs: Inputs, page: str) -> str:
-    """Each paper's ledger, with its rules folded under it."""
+    """The ledger of each paper and study, with its rules folded under it."""
     sections = [
         f"## {paper.name} {{#{paper.stem}}}\n\n{_judged(paper, claims, page, 'Claims')}"
-        for paper in inputs.papers
+        for paper in [*inputs.papers, *inputs.studies]
         if (claims := inputs.of(paper.stem))
     ]
     return "\n\n".join(sections) or "No paper has a tested claim yet."
@@ -101,7 +119,7 @@ def _rule(claim: Mapping[str, Any]) -> str:
 def said(inputs: Inputs, page: str) -> str:
     """What people commonly say about each paper, tested like the papers' own claims."""
     sections = []
-    for paper in inputs.papers:
+    for paper in [*inputs.papers, *inputs.studies]:
         claims = [c for c in inputs.claims if c["paper"] == paper.stem and c.get("kind") == "said"]
         if claims:
             heading = f"### Of {paper.name} {{#said-{paper.stem}}}"
@@ -122,7 +140,7 @@ def score(inputs: Inputs, page: str) -> str:
         tally += f'<p id="forecasts">{said} {scale}</p>'
     ways = "".join(
         f'<a href="#{paper.stem}">{esc(paper.name)}, {len(claims)}</a>'
-        for paper in inputs.papers
+        for paper in [*inputs.papers, *inputs.studies]
         if (claims := inputs.of(paper.stem))
     )
     said = sum(claim.get("kind") == "said" for claim in inputs.claims)

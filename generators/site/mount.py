@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generators.files import ROOT
-from generators.papers import Paper, papers
+from generators.papers import Paper, papers, studies
 from generators.site import exercises
 
 NOTEBOOKS = ROOT / "docs" / "notebooks"
@@ -78,10 +78,10 @@ def notebooks() -> dict[str, Path]:
 
 
 def navigation(addresses: set[str]) -> list[dict[str, list[str]]]:
-    """For each paper the pages that it has, in reading order; a paper without pages is left out."""
+    """For each paper and study the pages that it has, in reading order; one without pages is left out."""
     rooms = ("papers", "notes", "api", "notebooks", "exercises", "results")
     sections = []
-    for paper in papers():
+    for paper in [*papers(), *studies()]:
         there = [f"{room}/{paper.stem}.{kind}" for room in rooms for kind in ("md", "ipynb")]
         if pages := [address for address in there if address in addresses]:
             sections.append({paper.name: pages})
@@ -98,7 +98,7 @@ def shown_at() -> dict[Path, str]:
             pages[entry.path] = entry.address
     for stem, path in notebooks().items():
         pages[path] = f"notebooks/{stem}.ipynb"
-    for paper in papers():
+    for paper in [*papers(), *studies()]:
         for file in (f"exercises/{paper.stem}.py", f"exercises/answers/{paper.stem}.py"):
             if (ROOT / file).is_file():
                 pages[ROOT / file] = f"exercises/{paper.stem}.md"
@@ -106,6 +106,7 @@ def shown_at() -> dict[Path, str]:
             pages[record] = f"results/{paper.stem}.md#{record.stem}"
         if (ROOT / "results" / paper.stem).is_dir():
             pages[ROOT / "results" / paper.stem] = f"results/{paper.stem}.md"
+    for paper in papers():
         if (ROOT / "notes" / f"{paper.stem}.md").is_file():
             pages[ROOT / "docs" / "papers" / f"{paper.stem}.md"] = f"papers/{paper.stem}.md"
     return pages

@@ -34,8 +34,9 @@ def build(inputs: Inputs) -> dict[str, Source]:
             pages[f"papers/{paper.stem}.md"] = Source(
                 landing(inputs, paper), f"../notes/{paper.stem}.md"
             )
-        if any(record.paper == paper.stem for record in inputs.records.values()):
-            pages[f"results/{paper.stem}.md"] = Source(results_page(inputs, paper))
+    for unit in [*inputs.papers, *inputs.studies]:
+        if any(record.paper == unit.stem for record in inputs.records.values()):
+            pages[f"results/{unit.stem}.md"] = Source(results_page(inputs, unit))
     return pages
 
 
@@ -61,6 +62,7 @@ PARTS: dict[str, Callable[[Inputs, str], str]] = {
     "family": home.family,
     "discs": home.key_to_discs,
     "papers": lists.paper_list,
+    "studies": lists.study_list,
     "beyond": lists.beyond,
     "claims": lists.all_claims,
     "said": lists.said,

@@ -46,6 +46,7 @@ class Inputs:
     """Everything that the generated pages are functions of."""
 
     papers: Sequence[Paper]
+    studies: Sequence[Paper]  # across papers: they have a note and records, but no module
     records: Mapping[str, Record]
     claims: Sequence[Mapping[str, Any]]
     units: Mapping[str, Unit]

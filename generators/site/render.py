@@ -13,7 +13,7 @@ from typing import Any
 
 from generators import prose
 from generators.files import ROOT
-from generators.papers import Paper, UnknownName
+from generators.papers import Paper, UnknownName, studies
 from generators.site import live
 from generators.site.pages import size
 from generators.site.parts import Inputs, home_of, ledger, slips, superscripts
@@ -81,6 +81,8 @@ def figure(marker: prose.Marker, place: Place) -> str:
     caption = expand(marker.body[image.end() :].strip(), place)
     width, height = size(drawing.read_text(encoding="utf-8"))
     address = f"site:results/{paper}/{name}"
+    of_a_paper = any(each.stem == paper for each in place.inputs.papers)
+    cite = f' <a href="site:papers/{paper}/#cite-and-discuss">Cite</a>' if of_a_paper else ""
     data = f"{address}.json" if drawing.with_suffix(".json").is_file() else f"site:results/{paper}/"
     live_mark = f" {live.mark(marker.key)}" if marker.kind == "l" else ""
     shape = f'width="{width}" height="{height}" loading="lazy"'
@@ -88,8 +90,8 @@ def figure(marker: prose.Marker, place: Place) -> str:
         f'\n\n<figure class="fig" id="figure-{name}"{live_mark} markdown="1">\n'
         f'<img src="{address}.svg" alt="{html.escape(image["alt"])}" {shape}>\n\n'
         f'<figcaption markdown="1">\n\n{caption}\n\n</figcaption>\n'
-        f'<p class="get"><a href="{address}.svg">SVG</a> <a href="{address}.png">PNG</a> <a href="{data}">Data</a> '
-        f'<a href="site:papers/{paper}/#cite-and-discuss">Cite</a></p>\n</figure>\n\n'
+        f'<p class="get"><a href="{address}.svg">SVG</a> <a href="{address}.png">PNG</a> <a href="{data}">Data</a>'
+        f"{cite}</p>\n</figure>\n\n"
     )
 
 
@@ -109,12 +111,13 @@ def code(marker: prose.Marker, place: Place) -> str:
 
 
 def label(paper: Paper, front: Mapping[str, Any]) -> str:
-    """The line under a note's title: which paper, how long, and what to know before."""
+    """The line under a note's title: which paper, how long, and what to know before; a study is about several."""
     draft = '<strong class="draft">Draft</strong>' if front.get("state", "draft") == "draft" else ""
     known = ", ".join(front.get("prerequisites", []))
+    page = f'<a href="site:papers/{paper.stem}/">{html.escape(paper.name)}, {paper.year}</a>'
     parts = (
         draft,
-        f'<a href="site:papers/{paper.stem}/">{html.escape(paper.name)}, {paper.year}</a>',
+        "A study across papers" if paper in studies() else page,
         f"{front['minutes']} minutes" if front.get("minutes") else "",
         f"know before: {html.escape(known)}" if known else "",
     )
