@@ -3,8 +3,8 @@
 A study across papers: one text, one budget, five seeds, each rung at its own learning rate.
 """
 
-from generators.experiments.ladder import climb
+from generators.experiments.ladder import climb, steps
 
-EXPERIMENTS = {**climb.EXPERIMENTS}
+EXPERIMENTS = {**climb.EXPERIMENTS, **steps.EXPERIMENTS}
 
 CLAIMS = [*climb.CLAIMS]
