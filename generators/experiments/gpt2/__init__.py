@@ -3,13 +3,36 @@
 Each file of this folder asks one question and holds its experiments, its claims, their rules and our forecasts.
 """
 
-from generators.experiments.gpt2 import yardstick
+from generators.experiments.gpt2 import (
+    bugs,
+    exact,
+    generation,
+    parity,
+    start,
+    vocabulary,
+    yardstick,
+)
 
 EXPERIMENTS = {
+    **exact.EXPERIMENTS,
+    **start.EXPERIMENTS,
+    **vocabulary.EXPERIMENTS,
+    **generation.EXPERIMENTS,
+    **bugs.EXPERIMENTS,
     **yardstick.EXPERIMENTS,
+    **parity.EXPERIMENTS,
 }
 
-# The paper's claims first (F), then the known yardstick (Y).
-CLAIMS = [
-    *yardstick.CLAIMS,
-]
+# The paper's claims first (F), then our own (L), the explorer's (X), the known yardstick (Y), what people say (N).
+CLAIMS = sorted(
+    [
+        *exact.CLAIMS,
+        *start.CLAIMS,
+        *vocabulary.CLAIMS,
+        *generation.CLAIMS,
+        *bugs.CLAIMS,
+        *yardstick.CLAIMS,
+        *parity.CLAIMS,
+    ],
+    key=lambda claim: ("FSLXYN".index(claim.id[0]), int(claim.id[1:].rstrip("x")), claim.id),
+)
