@@ -294,7 +294,7 @@ EXPERIMENTS = {
 
 def same_in_any_pieces(record: Record) -> str:
     """Holds if no logit read through the cache differs by more than 1e-5 in float32 and 1e-12 in float64."""
-    pieces = [record[f"cache.{chunk}"].max for chunk in record.settings["chunks"]]
+    pieces = [record[f"cache.{chunk}"].max for chunk in record.runs[0]["cache"]]
     return HOLDS if max(pieces) <= 1e-5 and record["double.cache"].max <= 1e-12 else FAILS
 
 
