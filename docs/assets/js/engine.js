@@ -1,8 +1,6 @@
 // Live models: a GPT-2 or a Transformer of this project, run in the page from one file of weights.
-//
-// Live.model(arrayBuffer) reads the file and returns a model; `run` gives logits, attention and the like. A run keeps
-// the rows of every position and redoes only those from the first token that changed. Rows are never written again,
-// so what an earlier run returned stays as it was. Numbers are stored in single precision and summed in double.
+// A run keeps the rows of all positions and redoes those from the first changed token on. No row is written twice, so
+// what an earlier run returned stays as it was. Numbers are stored in single precision and summed in double.
 globalThis.Live = (() => {
   const fail = (message) => {
     throw new Error(message);
@@ -13,12 +11,12 @@ globalThis.Live = (() => {
   const KEYS = ["vocab_size", "d_model", "n_heads", "d_ff", "n_layers", "context", "epsilon"];
 
   const sameKeys = (what, object, keys) => {
-    const found = object && typeof object === "object" ? Object.keys(object) : fail(`The file has no ${what}.`);
+    const found = Object.keys(object || fail(`The file has no ${what}.`));
     for (const key of keys) found.includes(key) || fail(`The ${what} lacks "${key}".`);
     for (const key of found) keys.includes(key) || fail(`The ${what} has "${key}", which this page does not know.`);
   };
 
-  // What the file says about itself, and a function that takes a tensor of a given shape out of it.
+  // What the file says, and a function that takes a tensor out of it.
   function open(buffer) {
     const short = (from, to) => to <= buffer.byteLength || fail(`The file is cut off: ${to} bytes are needed, ${buffer.byteLength} came.`);
     short(0, 8);
@@ -41,7 +39,7 @@ globalThis.Live = (() => {
       short(from, to);
       const size = shape.reduce((a, b) => a * b, type === "I8" ? 1 : 4);
       if (to - from !== size) fail(`The tensor ${name} has ${to - from} bytes, not ${size}.`);
-      return new (type === "I8" ? Int8Array : Float32Array)(buffer.slice(from, to)); // a copy, for it may lie askew
+      return new (type === "I8" ? Int8Array : Float32Array)(buffer.slice(from, to)); // a copy: it may lie askew
     };
     const take = (name, ...shape) => {
       if (shape.length < 2) return one(name, "F32", shape);
@@ -56,7 +54,7 @@ globalThis.Live = (() => {
 
   // Text to tokens: byte pair encoding ----------------------------------------------------------------------------
 
-  // Characters are classed by name, for \s and \p{L} are not the same set in every language and version.
+  // Listed, for \s and \p{L} differ between languages.
   const SPLIT = / ?[A-Za-z]+| ?[0-9]+| ?[^A-Za-z0-9 \n\t\r]+|[ \n\t\r]+/gu;
   const asBytes = (text) => Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte));
   const asText = (bytes, fatal = false) =>
@@ -83,7 +81,7 @@ globalThis.Live = (() => {
     }
   }
 
-  // Symbols are strings of characters, or of bytes, one in each character from U+0000 to U+00FF.
+  // A symbol is a string: of characters, or of bytes as U+0000 to U+00FF.
   function tokenizer(about, size) {
     const bytes = about?.kind === "bytes";
     if (!bytes && about?.kind !== "characters") fail(`The tokenizer is of a kind that this page does not know: ${about?.kind}.`);
@@ -99,13 +97,13 @@ globalThis.Live = (() => {
     const end = bytes ? symbols.push("<|endoftext|>") - 1 : -1;
     if (symbols.length !== size) fail(`The tokenizer has ${symbols.length} tokens, and the model ${size}.`);
     const number = new Map();
-    symbols.forEach((symbol, id) => id === end || number.has(symbol) || number.set(symbol, id)); // spelt twice: the first
+    symbols.forEach((symbol, id) => id === end || number.has(symbol) || number.set(symbol, id));
     const rank = new Map();
     merges.forEach(([left, right], at) => rank.set(`${left.length} ${left}${right}`, at));
     const known = new Map(); // pieces recur
     const piece = (text) => {
       if (!known.has(text)) {
-        const start = (bytes ? asBytes(text) : [...text]).filter((symbol) => number.has(symbol)); // unknown ones are dropped
+        const start = (bytes ? asBytes(text) : [...text]).filter((symbol) => number.has(symbol)); // drops unknown ones
         known.set(text, merged(start, rank).map((symbol) => number.get(symbol)));
       }
       return known.get(text);
@@ -120,14 +118,14 @@ globalThis.Live = (() => {
 
   // The parts of both networks; x holds rows of features, one row a position -------------------------------------
 
-  // x W^T + b, two rows by four columns at a time: each sum runs in the same order, whatever stands beside it.
+  // x W^T + b, two rows by four columns at a time; the order of each sum does not depend on its neighbours.
   function linear(x, { weight, bias, rows, cols }) {
     const n = x.length / cols;
     const y = new Float32Array(n * rows);
     for (let column = 0; column < rows; column += 4) {
-      const o = Math.min(column, rows - 4); // the last four may overlap those before
+      const o = Math.min(column, rows - 4); // the last four may overlap
       for (let i = 0; i < n; i += 2) {
-        const other = Math.min(i + 1, n - 1); // a last row without a partner is its own
+        const other = Math.min(i + 1, n - 1); // a lone row is its own partner
         const step = (other - i) * cols;
         let a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
         for (let p = i * cols, q = o * cols, end = p + cols; p < end; p++, q++) {
@@ -163,10 +161,11 @@ globalThis.Live = (() => {
   const SLOPE = Math.sqrt(2 / Math.PI);
   const gelu = (x) => x.map((value) => (value / 2) * (1 + Math.tanh(SLOPE * (value + 0.044715 * value * value * value))));
 
-  const rowsOf = (x, width) => Array.from({ length: x.length / width }, (_, row) => x.subarray(row * width, (row + 1) * width));
+  const repeat = (times, make) => Array.from({ length: times }, (_, index) => make(index));
+  const rowsOf = (x, width) => repeat(x.length / width, (row) => x.subarray(row * width, (row + 1) * width));
 
-  // What attention keeps: rows of query, key and value, and the weights of all heads in one row.
-  const nothing = (layers) => Array.from({ length: layers }, () => ({ query: [], key: [], value: [], weights: [] }));
+  // What attention keeps, a row for each position; a row of weights holds those of all heads.
+  const nothing = ({ n_layers }) => repeat(n_layers, () => ({ query: [], key: [], value: [], weights: [] }));
   const cut = (kept, length) =>
     kept.map((part) => Object.fromEntries(Object.entries(part).map(([name, rows]) => [name, rows.slice(0, length)])));
 
@@ -174,7 +173,7 @@ globalThis.Live = (() => {
     for (const name of names) kept[name].push(...rowsOf(linear(x, attention[name]), attention[name].rows));
   }
 
-  // Each new query looks at the keys: all of them, or (causal) those up to its own place. Returns the heads' mixtures.
+  // Each new query looks at all keys, or (causal) at those up to its own place.
   function look(kept, gates, causal, source = kept) {
     const first = kept.weights.length, width = kept.query[first].length, size = width / gates.length;
     const mixed = new Float32Array((kept.query.length - first) * width);
@@ -218,13 +217,12 @@ globalThis.Live = (() => {
     };
   }
 
-  const repeat = (times, make) => Array.from({ length: times }, (_, index) => make(index));
-
   // What reader and interface get ---------------------------------------------------------------------------------
 
+  const below = (limit, value) => Number.isInteger(value) && value >= 0 && value < limit;
   function checked(ids, { vocab_size, context }) {
     if (ids.length > context) fail(`${ids.length} tokens are more than the ${context} that the model can read.`);
-    for (const id of ids) if (!Number.isInteger(id) || id < 0 || id >= vocab_size) fail(`There is no token ${id}.`);
+    for (const id of ids) below(vocab_size, id) || fail(`There is no token ${id}.`);
     return Array.from(ids);
   }
   const sameStart = (a, b) => {
@@ -240,17 +238,15 @@ globalThis.Live = (() => {
     return whole;
   };
   const place = ({ n_layers, n_heads }, layer, head) =>
-    (Number.isInteger(layer) && Number.isInteger(head) && layer >= 0 && head >= 0 && layer < n_layers && head < n_heads) ||
-    fail(`There is no head ${head} in layer ${layer}.`);
+    (below(n_layers, layer) && below(n_heads, head)) || fail(`There is no head ${head} in layer ${layer}.`);
   const setIn = (gates, config, layer, head, value) => {
     place(config, layer, head);
     if (!(value >= 0 && value <= 1)) fail(`A head can be set from 0 to 1, not to ${value}.`);
     gates[layer * config.n_heads + head] = value;
   };
   const ones = ({ n_layers, n_heads }) => new Float32Array(n_layers * n_heads).fill(1);
-  const ofLayer = (gates, { n_heads }, layer) => gates.subarray(layer * n_heads, (layer + 1) * n_heads);
 
-  // One head's part of what was kept: its weights with zeros where it saw nothing, or its features.
+  // One head's part of what was kept; weights with zeros where it saw nothing.
   const reader = (kept, config, name, columns) => (layer, head) => {
     place(config, layer, head);
     const rows = kept[layer][name].map((row) => {
@@ -272,12 +268,12 @@ globalThis.Live = (() => {
       normFeedForward: part.norm(`blocks.${layer}.norm_feed_forward`),
       feedForward: part.feedForward(`blocks.${layer}`),
     }));
-    return { tokens, positions, blocks, norm: part.norm("norm") };
+    return { config, tokens, positions, blocks, norm: part.norm("norm") };
   }
 
-  // The rows of the positions from `first` on, added to what is kept of those before.
-  function writeGPT2(net, config, gates, ids, first, kept) {
-    const D = config.d_model;
+  // Adds the rows of the positions from `first` on to what is kept; returns their logits.
+  function writeGPT2(net, gates, ids, first, kept) {
+    const { d_model: D, n_heads } = net.config, gatesOf = rowsOf(gates, n_heads);
     let x = new Float32Array((ids.length - first) * D);
     for (let at = 0; at < x.length; at++) {
       const row = first + Math.floor(at / D);
@@ -285,23 +281,24 @@ globalThis.Live = (() => {
     }
     net.blocks.forEach(({ normAttention, attention, normFeedForward, feedForward }, layer) => {
       project(normalised(x, normAttention), attention, kept[layer]);
-      x = sum(x, linear(look(kept[layer], ofLayer(gates, config, layer), true), attention.output));
+      x = sum(x, linear(look(kept[layer], gatesOf[layer], true), attention.output));
       x = sum(x, linear(gelu(linear(normalised(x, normFeedForward), feedForward.expand)), feedForward.contract));
     });
-    return rowsOf(linear(normalised(x, net.norm), net.tokens), config.vocab_size);
+    return rowsOf(linear(normalised(x, net.norm), net.tokens), net.tokens.rows);
   }
 
-  function gpt2(net, config, shared, gates = ones(config), past = { ids: [], gates: [], kept: nothing(config.n_layers), logits: [] }) {
+  function gpt2(net, shared, gates = ones(net.config), past = { ids: [], gates: [], kept: nothing(net.config), logits: [] }) {
+    const { config } = net;
     return {
       ...shared,
       gates,
       setGate: (layer, head, value) => setIn(gates, config, layer, head, value),
-      fork: () => gpt2(net, config, shared, gates.slice(), past),
+      fork: () => gpt2(net, shared, gates.slice(), past),
       run(given) {
         const ids = checked(given, config);
         const length = ids.length, first = equal(gates, past.gates) ? sameStart(past.ids, ids) : 0;
         const kept = cut(past.kept, first), logits = past.logits.slice(0, first);
-        if (first < length) logits.push(...writeGPT2(net, config, gates, ids, first, kept));
+        if (first < length) logits.push(...writeGPT2(net, gates, ids, first, kept));
         past = { ids, gates: gates.slice(), kept, logits };
         const read = (name, columns = config.d_model / config.n_heads) => reader(kept, config, name, columns);
         return {
@@ -324,6 +321,7 @@ globalThis.Live = (() => {
       normFeedForward: part.norm(`${name}.add_feed_forward.norm`),
     });
     return {
+      config,
       embedding: part.matrix("embedding", config.vocab_size),
       encoder: repeat(config.n_layers, (layer) => block(`encoder.${layer}`, "add_attention")),
       decoder: repeat(config.n_layers, (layer) => ({
@@ -334,7 +332,7 @@ globalThis.Live = (() => {
     };
   }
 
-  function embedded(ids, first, { embedding }, { d_model: D }) {
+  function embedded(ids, first, { embedding, config: { d_model: D } }) {
     const x = new Float32Array((ids.length - first) * D);
     for (let at = 0; at < x.length; at++) {
       const row = first + Math.floor(at / D), j = at % D;
@@ -351,40 +349,42 @@ globalThis.Live = (() => {
   const fed = (x, { feedForward, normFeedForward }) =>
     normalised(sum(x, linear(relu(linear(x, feedForward.expand)), feedForward.contract)), normFeedForward);
 
-  // The source read once: what the encoder's heads did, and the keys and values that the decoder's layers ask.
-  function readSource(net, config, gates, ids) {
-    const kept = nothing(config.n_layers), memory = nothing(config.n_layers);
-    let x = embedded(ids, 0, net, config);
+  // What the encoder's heads did, and the keys and values that it offers to each layer of the decoder.
+  function readSource(net, gates, ids) {
+    const kept = nothing(net.config), memory = nothing(net.config), gatesOf = rowsOf(gates, net.config.n_heads);
+    let x = embedded(ids, 0, net);
     net.encoder.forEach((block, layer) => {
-      x = fed(lookedAround(x, block, kept[layer], ofLayer(gates, config, layer), false), block);
+      x = fed(lookedAround(x, block, kept[layer], gatesOf[layer], false), block);
     });
     net.decoder.forEach((block, layer) => project(x, block.cross, memory[layer], ["key", "value"]));
     return { ids, gates: gates.slice(), kept, memory };
   }
 
-  function writeTarget(net, config, gates, source, ids, first, { self, cross }) {
-    let x = embedded(ids, first, net, config);
+  function writeTarget(net, gates, source, ids, first, { self, cross }) {
+    const [own, offered] = [gates.self, gates.cross].map((part) => rowsOf(part, net.config.n_heads));
+    let x = embedded(ids, first, net);
     net.decoder.forEach((block, layer) => {
-      x = lookedAround(x, block, self[layer], ofLayer(gates.self, config, layer), true);
+      x = lookedAround(x, block, self[layer], own[layer], true);
       project(x, block.cross, cross[layer], ["query"]);
-      const heads = look(cross[layer], ofLayer(gates.cross, config, layer), false, source.memory[layer]);
+      const heads = look(cross[layer], offered[layer], false, source.memory[layer]);
       x = fed(normalised(sum(x, linear(heads, block.cross.output)), block.normCross), block);
     });
-    return rowsOf(linear(x, net.embedding), config.vocab_size);
+    return rowsOf(linear(x, net.embedding), net.embedding.rows);
   }
 
-  function transformer(net, config, shared, gates, source, past) {
+  function transformer(net, shared, gates, source, past) {
+    const { config } = net;
     gates ??= { encoder: ones(config), self: ones(config), cross: ones(config) };
-    past ??= { source, ids: [], gates: [], self: nothing(config.n_layers), cross: nothing(config.n_layers), logits: [] };
+    past ??= { source, ids: [], gates: [], self: nothing(config), cross: nothing(config), logits: [] };
     // Bring `past` to these tokens.
     const read = (sourceIds, targetIds) => {
       const asked = checked(sourceIds, config), ids = checked(targetIds, config);
       if (!asked.length) fail("There is nothing to translate.");
-      if (!source || !equal(source.ids, asked) || !equal(source.gates, gates.encoder)) source = readSource(net, config, gates.encoder, asked);
+      if (!source || !equal(source.ids, asked) || !equal(source.gates, gates.encoder)) source = readSource(net, gates.encoder, asked);
       const now = [...gates.self, ...gates.cross];
       const first = past.source === source && equal(past.gates, now) ? sameStart(past.ids, ids) : 0;
       const self = cut(past.self, first), cross = cut(past.cross, first), logits = past.logits.slice(0, first);
-      if (first < ids.length) logits.push(...writeTarget(net, config, gates, source, ids, first, { self, cross }));
+      if (first < ids.length) logits.push(...writeTarget(net, gates, source, ids, first, { self, cross }));
       past = { source, ids, gates: now, self, cross, logits };
     };
     const result = () => ({
@@ -399,7 +399,7 @@ globalThis.Live = (() => {
       gates,
       setGate: (part, layer, head, value) =>
         setIn(gates[part] || fail(`There is no attention called ${part}.`), config, layer, head, value),
-      fork: () => transformer(net, config, shared, structuredClone(gates), source, past),
+      fork: () => transformer(net, shared, structuredClone(gates), source, past),
       run(sourceIds, targetIds) {
         read(sourceIds, targetIds);
         return result();
@@ -431,16 +431,16 @@ globalThis.Live = (() => {
     for (const key of KEYS)
       if (!(config[key] > 0) || (key !== "epsilon" && !Number.isInteger(config[key]))) fail(`The config has a ${key} of ${config[key]}.`);
     for (const key of ["vocab_size", "d_model", "d_ff"]) if (config[key] < 4) fail(`The config has a ${key} below 4.`);
-    if (config.d_model % config.n_heads) fail(`The config has a d_model of ${config.d_model}, which ${config.n_heads} heads cannot share.`);
+    if (config.d_model % config.n_heads) fail(`${config.n_heads} heads cannot share a d_model of ${config.d_model}.`);
     const [read, start] = KINDS[kind];
     const net = read(take, config);
     done();
-    return start(net, config, { kind, config, page, ...tokenizer(live.tokenizer, config.vocab_size) });
+    return start(net, { kind, config, page, ...tokenizer(live.tokenizer, config.vocab_size) });
   }
 
   // Drawing the next token ----------------------------------------------------------------------------------------
 
-  // Temperature, then the k likeliest (with ties at the border), then the softmax over those. Temperature 0: the likeliest.
+  // Temperature, the k likeliest (and ties), then softmax; temperature 0 leaves the likeliest.
   function probabilities(logits, { temperature = 1, topK = logits.length } = {}) {
     if (!(temperature >= 0)) fail(`A temperature of ${temperature} is below 0.`);
     if (!(topK >= 1)) fail(`Of the ${topK} likeliest tokens none could be drawn.`);
@@ -459,10 +459,10 @@ globalThis.Live = (() => {
       last = id;
       if ((left -= probabilities[id]) < 0) break;
     }
-    return last; // if rounding leaves something over, the last that can be drawn
+    return last; // or what rounding left over
   }
 
-  // mulberry32: the same seed gives every reader the same numbers, in [0, 1).
+  // mulberry32, in [0, 1).
   const random = (seed) => () => {
     let t = (seed = (seed + 0x6d2b79f5) | 0);
     t = Math.imul(t ^ (t >>> 15), t | 1);
