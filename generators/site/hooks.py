@@ -251,6 +251,7 @@ def on_post_build(config: MkDocsConfig) -> None:
     ]
     finish.write_feed(site, config.site_name, config.extra["name"], address, posts)
     finish.tidy(site)
+    live.without_remarks(site)
     purge.purge(site)
     _bundles(site, address)
     build.problems += checks.broken_links(site, address)

@@ -58,6 +58,15 @@ def element(key: str, tag: str, first_paint: str, link: Link) -> str:
     )
 
 
+_REMARK = re.compile(r"^ *//.*\n", re.MULTILINE)
+
+
+def without_remarks(site: Path) -> None:
+    """Rewrite our scripts without the lines that only explain: a reader's browser has no use for them."""
+    for script in sorted((site / SCRIPTS).glob("*.js")):
+        script.write_text(_REMARK.sub("", script.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 # Markdown would take an element of ours for a word and close it before its figure. So the figure only bears a mark,
 # and gets its element when the page is finished. What is marked holds no other of its kind.
 _MARKED = re.compile(r'<(figure|div)\b[^>]*? data-live="([\w.]+)"[^>]*>.*?</\1>', re.DOTALL)

@@ -7,21 +7,18 @@
 (() => {
   // Words and numbers -------------------------------------------------------------------------------------------
 
-  const h = (tag, given = {}, ...inside) => {
-    const made = document.createElement(tag);
+  const made = (element, given, inside) => {
     for (const [name, value] of Object.entries(given)) {
-      if (name in made) made[name] = value;
-      else made.setAttribute(name, value);
+      if (name in element && element instanceof HTMLElement) element[name] = value;
+      else element.setAttribute(name, value);
     }
-    made.append(...inside);
-    return made;
+    element.append(...inside);
+    return element;
   };
-  const svg = (tag, given = {}, ...inside) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(given)) made.setAttribute(name, value);
-    made.append(...inside);
-    return made;
-  };
+  const h = (tag, given = {}, ...inside) => made(document.createElement(tag), given, inside);
+  const svg = (tag, given, ...inside) => made(document.createElementNS("http://www.w3.org/2000/svg", tag), given, inside);
+  const small = (...inside) => h("p", { className: "ex-small" }, ...inside);
+  const button = (text, onclick, more) => h("button", { type: "button", onclick, ...more }, text);
   const percent = (share) => {
     const number = 100 * share;
     if (number > 0 && number < 0.1) return "under 0.1\u202f%";
@@ -65,10 +62,10 @@
       probe.style.color = `var(--${token})`;
       return getComputedStyle(probe).color;
     };
-    const names = ["ink", "dim", "paper", "rule", "link", "c1", "c2"];
-    const found = Object.fromEntries(names.map((token) => [token, read(token)]));
+    const found = Object.fromEntries(["ink", "dim", "paper", "c2"].map((token) => [token, read(token)]));
     found.steps = Array.from({ length: 10 }, (_, number) => read(`s${number}`));
-    found.bytes = found.steps.map((colour) => colour.match(/[\d.]+/g).slice(0, 3).map(Number));
+    const pixel = (colour) => new Uint32Array(Uint8Array.from([...colour.match(/[\d.]+/g).slice(0, 3), 255]).buffer)[0];
+    found.pixels = found.steps.map(pixel);
     found.sans = getComputedStyle(element).getPropertyValue("--sans");
     probe.remove();
     return found;
@@ -76,13 +73,11 @@
 
   // A head's whole map, one pixel a cell; the style sheet blows it up.
   const thumbnail = (canvas, weights, length, colours) => {
-    canvas.width = canvas.height = length;
+    if (canvas.width !== length) canvas.width = canvas.height = length;
     const image = new ImageData(length, length);
+    const pixels = new Uint32Array(image.data.buffer);
     for (let query = 0; query < length; query++) {
-      for (let key = 0; key <= query; key++) {
-        const cell = query * length + key;
-        image.data.set([...colours.bytes[step(weights[cell])], 255], 4 * cell);
-      }
+      for (let cell = query * length; cell <= query * length + query; cell++) pixels[cell] = colours.pixels[step(weights[cell])];
     }
     canvas.getContext("2d").putImageData(image, 0, 0);
   };
@@ -91,8 +86,8 @@
   const drawMap = (canvas, weights, words, colours, room, marked = {}) => {
     const length = words.length;
     const pen = canvas.getContext("2d");
-    const sans = (size, weight = 400) => (pen.font = `${weight} ${size}px ${colours.sans}`);
-    sans(13);
+    const sans = (size, weight) => (pen.font = `${weight} ${size}px ${colours.sans}`);
+    sans(13, 400);
     const widest = Math.min(room / 4, Math.max(...words.map((text) => pen.measureText(text).width)));
     const left = Math.ceil(widest) + 12;
     const cell = Math.max(4, Math.min(46, Math.floor((room - left - 2) / length)));
@@ -106,50 +101,44 @@
     pen.scale(sharp, sharp);
     const gap = cell > 11 ? 1 : 0;
     pen.textBaseline = "middle";
+    pen.textAlign = "center";
+    pen.strokeStyle = colours.ink;
+    pen.lineWidth = 1.5;
+    sans(12, 400); // to set a font is slow: once for the numbers, twice for the names
     for (let query = 0; query < length; query++) {
       const y = top + query * cell;
       const row = weights.subarray(query * length, query * length + query + 1);
-      const best = largest(row);
       row.forEach((weight, key) => {
-        const x = left + key * cell;
         const shade = step(weight);
         pen.fillStyle = colours.steps[shade];
-        pen.fillRect(x, y, cell - gap, cell - gap);
-        if (cell >= 26 && weight >= 0.1) {
-          sans(12);
-          pen.textAlign = "center";
-          pen.fillStyle = shade > 5 ? colours.paper : colours.ink;
-          pen.fillText(Math.round(100 * weight), x + cell / 2, y + cell / 2 + 1);
-        }
+        pen.fillRect(left + key * cell, y, cell - gap, cell - gap);
+        if (cell < 26 || weight < 0.1) return;
+        pen.fillStyle = shade > 5 ? colours.paper : colours.ink;
+        pen.fillText(Math.round(100 * weight), left + (key + 0.5) * cell, y + cell / 2 + 1);
       });
-      if (cell > 11) {
-        pen.strokeStyle = colours.ink;
-        pen.lineWidth = 1.5;
-        pen.strokeRect(left + best * cell + 0.25, y + 0.25, cell - gap - 0.5, cell - gap - 0.5);
-      }
+      if (gap) pen.strokeRect(left + largest(row) * cell + 0.25, y + 0.25, cell - gap - 0.5, cell - gap - 0.5);
     }
-    // Names: all of them where there is room, else those of the marked cell.
-    for (let at = 0; at < length; at++) {
-      const across = at === marked.key;
-      const down = at === marked.query;
-      const middle = cell * (at + 0.5);
-      if (cell > 11 || down) {
-        sans(13, down ? 600 : 400);
-        pen.fillStyle = down ? colours.ink : colours.dim;
-        pen.textAlign = "right";
-        pen.fillText(words[at], left - 7, top + middle, left - 7);
-      }
-      if (cell > 11 || across) {
-        sans(13, across ? 600 : 400);
-        pen.fillStyle = across ? colours.ink : colours.dim;
+    // Names: all of them where there is room, and those of the marked cell.
+    const names = (bold) => {
+      sans(13, bold ? 600 : 400);
+      pen.fillStyle = bold ? colours.ink : colours.dim;
+      words.forEach((text, at) => {
+        const middle = cell * (at + 0.5);
+        if (bold === (at === marked.query) && (gap || bold)) {
+          pen.textAlign = "right";
+          pen.fillText(text, left - 7, top + middle, left - 7);
+        }
+        if (bold !== (at === marked.key) || !(gap || bold)) return;
         pen.save();
-        pen.translate(left + middle, top - 7);
+        pen.translate(left + middle, slanted ? top - 7 : top - 11);
         pen.textAlign = slanted ? "left" : "center";
         if (slanted) pen.rotate(-Math.PI / 2);
-        pen.fillText(words[at], 0, slanted ? 0 : -4, slanted ? top - 8 : cell);
+        pen.fillText(text, 0, 0, slanted ? top - 8 : cell);
         pen.restore();
-      }
-    }
+      });
+    };
+    names(false);
+    names(true);
     if (marked.key !== undefined) {
       pen.strokeStyle = colours.c2;
       pen.lineWidth = 3;
@@ -223,7 +212,7 @@
       }, canvas);
       let shape;
       const draw = () => {
-        const room = Math.min(explorer.panel.clientWidth, 560);
+        const room = Math.min(explorer.room, 560);
         shape = drawMap(canvas, explorer.weights(), words, explorer.colours, room, explorer.cell);
       };
       const move = (query, key, loud) => {
@@ -246,11 +235,10 @@
       holder.onkeydown = (event) => {
         const { query, key } = explorer.cell;
         if (event.key === "Enter") return explorer.set({ query, key });
-        const to = arrows(event, 0, 1, 2);
-        if (to === undefined) return undefined;
-        const [down, right] = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1], Home: [0, -key], End: [0, query - key] }[event.key];
-        const row = Math.max(0, Math.min(words.length - 1, query + down));
-        return move(row, Math.max(0, Math.min(row, key + right)), true);
+        if (arrows(event, 0, 1, 2) === undefined) return undefined;
+        const row = query + ({ ArrowDown: 1, ArrowUp: -1 }[event.key] ?? 0);
+        const column = { Home: 0, End: query }[event.key] ?? key + ({ ArrowRight: 1, ArrowLeft: -1 }[event.key] ?? 0);
+        return row >= 0 && row < words.length && column >= 0 && move(row, Math.min(row, column), true);
       };
       explorer.redraw = draw;
       draw();
@@ -280,21 +268,21 @@
         if (token === actual) item.append(h("em", {}, "stands next in the text"));
         list.append(item);
       }
-      const note = cut ? `Grey: with all heads on. Blue: without ${state.off.map((off) => numbers(off).map((part) => part + 1).join(".")).join(", ")}.` : "";
-      return [h("p", { className: "ex-small" }, `What the model expects after “${words[state.query]}”. ${note}`), list];
+      const note = cut ? `Grey: with all heads on. Blue: without ${state.off.join(", ")}.` : "";
+      return [small(`What the model expects after “${words[state.query]}”. ${note}`), list];
     },
 
     costs(explorer) {
       const { state, model, words } = explorer;
       const body = h("tbody");
       const target = word(model.pieces([largest(explorer.logits(explorer.intact))])[0], false);
-      const told = h("p", { className: "ex-small" }, `The model expects “${target}” after “${words[state.query]}”. What happens to that when one head is switched off, and how hard that head looks.`);
+      const told = small(`The model expects “${target}” after “${words[state.query]}”. What happens to that when one head is switched off, and how hard that head looks.`);
       const table = h("table", { className: "ex-costs" },
         h("thead", {}, h("tr", {}, ...["Head", "Bits lost without it", "Its largest weight"].map((text) => h("th", { scope: "col" }, text)))), body);
       explorer.ablations((costs) => {
         const most = Math.max(...costs.map(({ bits }) => Math.abs(bits)), 0.1);
         for (const cost of [...costs].sort((one, other) => other.bits - one.bits)) {
-          const choose = h("button", { type: "button", className: "ex-plain", onclick: () => explorer.set(cost.at) }, name(cost.at));
+          const choose = button(name(cost.at), () => explorer.set(cost.at), { className: "ex-plain" });
           body.append(h("tr", { className: name(cost.at) === name(state) ? "ex-here" : "" },
             h("th", { scope: "row" }, choose),
             h("td", {}, gauge(Math.max(0, cost.bits) / most, signed(cost.bits, 2), "ex-cost")),
@@ -322,10 +310,10 @@
         const chances = Live.probabilities(logits, {});
         const best = largest(chances);
         const said = `Head ${name(at)}. After “${words.at(-1)}” the model expects “${word(model.pieces([best])[0], false)}”, ${percent(chances[best])}.`;
-        return h("div", {}, canvas, h("p", { className: "ex-small" }, said));
+        return h("div", {}, canvas, small(said));
       };
       explorer.redraw = () => {
-        const half = explorer.panel.clientWidth < 440 ? explorer.panel.clientWidth : explorer.panel.clientWidth / 2 - 12;
+        const half = explorer.room < 440 ? explorer.room : explorer.room / 2 - 12;
         drawMap(here, explorer.weights(), explorer.words, explorer.colours, half);
         drawMap(there, run.attention(layer, head), pieces, explorer.colours, half);
       };
@@ -361,7 +349,7 @@
       const first = products.slice(0, 3).map((value, n) => `${signed(q[n], 2)} × ${signed(keys[key * width + n], 2)}`).join(" + ");
       const pair = `query ${query + 1}, key ${key + 1}`;
       return [
-        h("p", { className: "ex-small" }, `Why does “${words[query]}” give “${words[key]}” its weight? Bars up to their own scale: blue is above zero, rust below. For another cell, choose it in the map.`),
+        small(`Why does “${words[query]}” give “${words[key]}” its weight? Bars up to their own scale: blue is above zero, rust below. For another cell, choose it in the map.`),
         strip([...q], `what “${words[query]}” asks`),
         strip([...keys.subarray(key * width, (key + 1) * width)], `what “${words[key]}” offers`),
         strip(products, "their products"),
@@ -387,9 +375,9 @@
 
     code(explorer) {
       const text = explorer.python();
-      const copy = h("button", { type: "button", onclick: () => navigator.clipboard.writeText(text).then(() => (copy.textContent = "Copied")) }, "Copy");
+      const copy = button("Copy", () => navigator.clipboard.writeText(text).then(() => (copy.textContent = "Copied")));
       return [
-        h("p", { className: "ex-small" }, "The same numbers with our code: run it in a clone of this project. ", copy),
+        small("The same numbers with our code: run it in a clone of this project. ", copy),
         h("div", { className: "ex-scroll", tabIndex: 0, role: "region", ariaLabel: "Python that reproduces what is shown" }, h("pre", {}, h("code", {}, text))),
       ];
     },
@@ -410,6 +398,7 @@
       this.build();
       this.restore();
       this.colours = palette(this);
+      this.room = this.panel.clientWidth; // kept, for to ask after a change would lay out the page at once
       this.compute();
       this.draw();
       this.listen();
@@ -437,10 +426,10 @@
       matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint, { signal });
       const theme = new MutationObserver(repaint);
       theme.observe(document.body, { attributeFilter: ["data-md-color-scheme"] });
-      let width = this.panel.clientWidth;
-      const size = new ResizeObserver(() => {
-        if (width !== this.panel.clientWidth) this.redraw?.();
-        width = this.panel.clientWidth;
+      const size = new ResizeObserver(([{ contentRect }]) => {
+        if (this.room === contentRect.width) return;
+        this.room = contentRect.width;
+        this.redraw?.();
       });
       size.observe(this.panel);
       this.watchers = [theme, size];
@@ -486,13 +475,13 @@
       return Array.from({ length: n_layers * n_heads }, (_, at) => ({ layer: Math.floor(at / n_heads), head: at % n_heads }));
     }
 
-    weights(at = this.state) {
-      return this.run.attention(at.layer, at.head);
+    weights(at = this.state, run = this.run) {
+      return run.attention(at.layer, at.head);
     }
 
-    row(at = this.state, query = this.state.query) {
+    row(at = this.state, query = this.state.query, run = this.run) {
       const { length } = this.words;
-      return this.weights(at).subarray(query * length, query * length + query + 1);
+      return this.weights(at, run).subarray(query * length, query * length + query + 1);
     }
 
     logits(run, query = this.state.query) {
@@ -528,8 +517,7 @@
           trial.setGate(at.layer, at.head, 0);
           const { bits } = this.lost(trial.run(ids));
           trial.setGate(at.layer, at.head, 1);
-          const { length } = ids;
-          const row = this.intact.attention(at.layer, at.head).subarray(state.query * length, state.query * length + state.query + 1);
+          const row = this.row(at, state.query, this.intact);
           const key = largest(row);
           costs.push({ at, bits, key, weight: row[key] });
         }
@@ -613,17 +601,16 @@
     build() {
       const { model, state } = this;
       const { page } = model;
-      const button = (text, onclick, more = {}) => h("button", { type: "button", onclick, ...more }, text);
       const weights = +this.getAttribute("bytes") / 1e6;
 
       this.modes = [["tour", "Tour"], ["explore", "Explore freely"]].map(([mode, text]) =>
-        button(text, () => this.set(mode === "tour" ? { mode } : { mode, view: this.state.view === "tokens" ? "map" : this.state.view }), { className: "ex-tab", "data-mode": mode }));
+        button(text, () => this.set({ mode, view: mode === "explore" && this.state.view === "tokens" ? "map" : this.state.view }), { className: "ex-tab", "data-mode": mode }));
       const head = h("div", { className: "ex-head" },
         h("p", {}, h("strong", {}, "A small GPT-2, live in this page"), ` ${weights ? `${weights.toFixed(1)} MB, ` : ""}nothing leaves your device`),
         h("div", { className: "ex-tabs", role: "group", ariaLabel: "How to use it" }, ...this.modes));
 
       // The tour
-      this.count = h("p", { className: "ex-small" });
+      this.count = small();
       this.say = h("p", { className: "ex-say" });
       this.ask = h("p", { className: "ex-ask" });
       this.act = button("", () => {
@@ -679,7 +666,7 @@
         this.set(this.heads()[to], true);
         this.buttons[to].focus();
       };
-      this.about = h("p", { className: "ex-small" });
+      this.about = small();
       this.cost = h("p", { className: "ex-small ex-lost" });
       this.flip = button("", () => {
         const { off } = this.state;
@@ -691,7 +678,7 @@
         this.grid, this.about, h("p", { className: "ex-switch" }, this.flip, this.allOn), this.cost);
 
       // Views
-      this.tabs = Object.entries(VIEWS).map(([view, text]) => h("button", { type: "button", role: "tab", className: "ex-tab", "data-view": view, onclick: () => this.set({ view }) }, text));
+      this.tabs = Object.entries(VIEWS).map(([view, text]) => button(text, () => this.set({ view }), { role: "tab", className: "ex-tab", "data-view": view }));
       this.tabList = h("div", { className: "ex-tabs", role: "tablist", ariaLabel: "Views" }, ...this.tabs);
       this.tabList.onkeydown = (event) => {
         const keys = Object.keys(VIEWS);
@@ -700,7 +687,7 @@
         this.set({ view: keys[to] });
         this.tabs[to].focus();
       };
-      this.controls = this.sampling(button);
+      this.controls = this.sampling();
       this.panel = h("div", { className: "ex-panel", role: "tabpanel" });
       this.spoken = h("p", { className: "ex-spoken" });
       this.live = h("p", { className: "ex-hidden", ariaLive: "polite" });
@@ -710,7 +697,7 @@
     }
 
     // Temperature, top-k, seed, and writing on.
-    sampling(button) {
+    sampling() {
       const slider = (text, key, min, max, steps, told) => {
         const input = h("input", { type: "range", min, max, step: steps, value: this.state[key] });
         const shown = h("output", {}, told(this.state[key]));
@@ -741,8 +728,9 @@
         ids.push(token);
       }
       const text = model.decode(ids);
+      const written = text.slice(this.state.text.length);
       this.set({ text, query: model.encode(text).length - 1 });
-      this.announce(`Written: ${model.decode(ids.slice(this.ids.length - ids.length))}`);
+      this.announce(`Written: ${written}`);
     }
 
     turn(by) {
@@ -787,12 +775,13 @@
         tab.tabIndex = chosen ? 0 : -1;
       }
       // A panel that is drawn again keeps the focus where it was.
-      const focused = this.panel.contains(document.activeElement) ? [...this.panel.querySelectorAll("[tabindex],button,input,select")].indexOf(document.activeElement) : -1;
+      const stops = () => [...this.panel.querySelectorAll("[tabindex],button,input,select")];
+      const focused = stops().indexOf(document.activeElement);
       this.redraw = undefined;
       this.ablating = undefined;
       this.panel.ariaLabel = VIEWS[state.view] ?? "";
       this.panel.replaceChildren(...views[state.view](this));
-      if (focused >= 0) this.panel.querySelectorAll("[tabindex],button,input,select")[focused]?.focus({ preventScroll: true });
+      if (focused >= 0) stops()[focused]?.focus({ preventScroll: true });
       this.speak();
     }
 
