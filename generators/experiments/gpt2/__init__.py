@@ -5,15 +5,21 @@ Each file of this folder asks one question and holds its experiments, its claims
 
 from generators.experiments.gpt2 import (
     bugs,
+    depth,
     exact,
     generation,
+    hint,
     parity,
+    sizes,
     start,
     vocabulary,
     yardstick,
 )
 
 EXPERIMENTS = {
+    **sizes.EXPERIMENTS,
+    **hint.EXPERIMENTS,
+    **depth.EXPERIMENTS,
     **exact.EXPERIMENTS,
     **start.EXPERIMENTS,
     **vocabulary.EXPERIMENTS,
@@ -26,6 +32,9 @@ EXPERIMENTS = {
 # The paper's claims first (F), then our own (L), the explorer's (X), the known yardstick (Y), what people say (N).
 CLAIMS = sorted(
     [
+        *sizes.CLAIMS,
+        *hint.CLAIMS,
+        *depth.CLAIMS,
         *exact.CLAIMS,
         *start.CLAIMS,
         *vocabulary.CLAIMS,
