@@ -22,12 +22,17 @@ class Code:
 
 
 def quoted(key: str, bare: bool = False) -> Code:
-    """The source of `paper.Class.method` in implementations/; `bare` leaves the docstring out."""
+    """The source of `paper.Class.method` in implementations/; `bare` leaves the docstring out.
+
+    A study has no implementation: its models stand in `models.py` among its experiments.
+    """
     stem, _, name = key.partition(".")
-    file = ROOT / "implementations" / f"{stem}.py"
+    paper = ROOT / "implementations" / f"{stem}.py"
+    study = ROOT / "generators" / "experiments" / stem / "models.py"
+    file = study if study.is_file() else paper
     if not file.is_file():
         raise UnknownName(
-            "implementation", stem, [path.stem for path in sorted(file.parent.glob("[!_]*.py"))]
+            "implementation", stem, [path.stem for path in sorted(paper.parent.glob("[!_]*.py"))]
         )
     source = file.read_text(encoding="utf-8")
     nodes = dict(_definitions(ast.parse(source)))
@@ -47,7 +52,7 @@ def quoted(key: str, bare: bool = False) -> Code:
     lines = source.splitlines()
     text = textwrap.dedent("\n".join(lines[number - 1] for number in wanted))
     return Code(
-        f"implementations/{stem}.py",
+        file.relative_to(ROOT).as_posix(),
         first,
         node.end_lineno,
         re.sub(r"(:\n)\n+", r"\1", text) if bare else text,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from generators.experiment import units
 from generators.files import ROOT
 from generators.papers import Paper, extra, papers
 from generators.unit import lacks, write_unit
@@ -41,10 +42,7 @@ DRAWING = {
 }
 SHARED = MACHINERY | DRAWING  # generators/*.py: these never know a paper
 STEMS = [paper.stem for paper in papers()]
-STUDIES = {path.stem for path in (ROOT / "generators" / "experiments").glob("*.py")} - {
-    "__init__",
-    *STEMS,
-}
+STUDIES = {*units()} - {*STEMS}
 
 
 def imported(text: str) -> set[tuple[int, str]]:

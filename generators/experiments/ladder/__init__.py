@@ -7,4 +7,4 @@ from generators.experiments.ladder import climb, steps
 
 EXPERIMENTS = {**climb.EXPERIMENTS, **steps.EXPERIMENTS}
 
-CLAIMS = [*climb.CLAIMS]
+CLAIMS = [*climb.CLAIMS, *steps.CLAIMS]

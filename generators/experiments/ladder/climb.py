@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from generators.experiment import Claim, Experiment
+from generators.experiment import FAILS, HOLDS, IN_PART, Claim, Experiment, Rule
 from generators.experiments.ladder.models import RUNGS
 from generators.experiments.ladder.text import Corpus, corpus
+from generators.record import Record
 from generators.training import rate_of, training
 from implementations.transformer import TransformerConfig
 
@@ -166,4 +167,139 @@ EXPERIMENTS = {
     )
 }
 
-CLAIMS: list[Claim] = []
+LADDER = [name for name, rung in RUNGS.items() if rung.below and name != ANY_WIDTH]
+
+
+def each_lowers_the_loss(record: Record) -> str:
+    """Holds if in twelve layers every change lowers the loss by its paired interval; in part if at least half do."""
+    lower = [record[f"bought.{name}_12"].low > 0 for name in LADDER]
+    return HOLDS if all(lower) else IN_PART if sum(lower) >= len(lower) / 2 else FAILS
+
+
+def place_matters_in_depth(record: Record) -> str:
+    """Holds if norms first lower the loss in twelve layers, and by more than in four, both by paired intervals.
+
+    In part if they lower it in twelve, but not surely by more.
+    """
+    deep, more = record["bought.norms_first_12"].low > 0, record["deeper_buys.norms_first"].low > 0
+    return HOLDS if deep and more else IN_PART if deep else FAILS
+
+
+def constant_belongs_to_width(record: Record) -> str:
+    """Holds if 0.02 in proportion to the width ends lower than 0.02 itself, at both depths; in part: at one."""
+    lower = [record[f"width_buys.{depth}"].low > 0 for depth in (4, 12)]
+    return HOLDS if all(lower) else IN_PART if any(lower) else FAILS
+
+
+def gelu_beats_relu(record: Record) -> str:
+    """Holds if GELU lowers the loss at both depths, by paired intervals; in part: at one."""
+    lower = [record[f"bought.GELU_{depth}"].low > 0 for depth in (4, 12)]
+    return HOLDS if all(lower) else IN_PART if any(lower) else FAILS
+
+
+def learnt_are_nearly_identical(record: Record) -> str:
+    """Holds if learnt positions change the loss by less than 0.03 bits at both depths, the interval; in part: at one."""
+    found = [record[f"bought.learnt_positions_{depth}"] for depth in (4, 12)]
+    same = [each.low > -0.03 and each.high < 0.03 for each in found]
+    return HOLDS if all(same) else IN_PART if any(same) else FAILS
+
+
+def smaller_branches_help(record: Record) -> str:
+    """Holds if residual layers that start smaller lower the loss in twelve layers, by the paired interval."""
+    return HOLDS if record["bought.smaller_branches_12"].low > 0 else FAILS
+
+
+def bytes_cost_nothing(record: Record) -> str:
+    """Holds if tokens over bytes cost at most 0.02 bits per byte at both depths, by the interval; in part: at one."""
+    cheap = [record[f"bought.byte_tokens_{depth}"].low > -0.02 for depth in (4, 12)]
+    return HOLDS if all(cheap) else IN_PART if any(cheap) else FAILS
+
+
+def gpt2_beats_2017(record: Record) -> str:
+    """Holds if GPT-2's network ends lower than the decoder of 2017 at both depths, on its tokens; in part: at one."""
+    lower = [record[f"altogether.{depth}"].low > 0 for depth in (4, 12)]
+    return HOLDS if all(lower) else IN_PART if any(lower) else FAILS
+
+
+DID = "A decoder of 2017, then one change at a time, each rung at its own rate, {} layers."
+
+CLAIMS = [
+    Claim(
+        id="R1",
+        text="Each change from the decoder of 2017 to GPT-2 lowers the loss.",
+        where="what a list of changes suggests",
+        experiment="ladder.climb",
+        did=f"{DID.format('four and twelve')} The number is what all of them buy together in twelve layers, in bits "
+        "per byte.",
+        rule=Rule(each_lowers_the_loss, forecast=0.02),
+        measured="altogether.12:f3",
+        said=True,
+    ),
+    Claim(
+        id="R2",
+        text="Where the norm stands matters in depth.",
+        where="GPT-2, Section 2.3; Xiong et al. 2020",
+        experiment="ladder.climb",
+        did=f"{DID.format('four and twelve')} The number is what norms first buy in twelve layers more than in four.",
+        rule=Rule(place_matters_in_depth, forecast=0.6),
+        measured="deeper_buys.norms_first:f3",
+    ),
+    Claim(
+        id="R3",
+        text="0.02 is a constant of width 768: in proportion to the width it does better in a narrow model.",
+        where="our own",
+        experiment="ladder.climb",
+        did=f"{DID.format('four and twelve')} Beside the rung of GPT-1's start: 0.02 as printed, at width 32. The "
+        "number is what the proportion buys in four layers.",
+        rule=Rule(constant_belongs_to_width, forecast=0.8),
+        measured="width_buys.4:f3",
+    ),
+    Claim(
+        id="R4",
+        text="GELU is better than ReLU.",
+        where="GPT-1, Section 4.1; said of both",
+        experiment="ladder.climb",
+        did=f"{DID.format('four and twelve')} The number is what it buys in twelve.",
+        rule=Rule(gelu_beats_relu, forecast=0.15),
+        measured="bought.GELU_12:f3",
+        said=True,
+    ),
+    Claim(
+        id="R5",
+        text="Learnt positions do nearly as sinusoids do.",
+        where="Attention Is All You Need, Section 3.5; GPT-1, Section 4.1",
+        experiment="ladder.climb",
+        did=f"{DID.format('four and twelve')} The number is what they buy in four.",
+        rule=Rule(learnt_are_nearly_identical, forecast=0.4),
+        measured="bought.learnt_positions_4:f3",
+    ),
+    Claim(
+        id="R6",
+        text="Residual layers that start smaller lower the loss of a deep model.",
+        where="GPT-2, Section 2.3",
+        experiment="ladder.climb",
+        did=f"{DID.format('twelve')} The number is what they buy.",
+        rule=Rule(smaller_branches_help, forecast=0.5),
+        measured="bought.smaller_branches_12:f3",
+    ),
+    Claim(
+        id="R7",
+        text="Tokens over bytes, which know every character, cost nothing.",
+        where="GPT-2, Section 2.2",
+        experiment="ladder.climb",
+        did=f"{DID.format('twelve')} GPT-1's vocabulary and GPT-2's of the same size, on the same text with single "
+        "blanks. The number is what bytes buy.",
+        rule=Rule(bytes_cost_nothing, forecast=0.5),
+        measured="bought.byte_tokens_12:f3",
+    ),
+    Claim(
+        id="R8",
+        text="GPT-2's network learns better than the decoder of 2017 at the same budget.",
+        where="what the order of the papers suggests",
+        experiment="ladder.climb",
+        did=f"{DID.format('four and twelve')} The number is how far the sixth change is from none, four layers.",
+        rule=Rule(gpt2_beats_2017, forecast=0.6),
+        measured="altogether.4:f3",
+        said=True,
+    ),
+]
