@@ -1,4 +1,12 @@
 // Live models: a GPT-2 or a Transformer of this project, run in the page from one file of weights.
+//
+// Live.model(arrayBuffer) reads the file. A model has kind, config and page as the file says; encode, decode, pieces;
+// gates and setGate, 1 for a head as trained and 0 for one switched off; fork, for another with gates of its own; and
+//   GPT-2:        run(ids)                 -> length, logits, attention, query, key, value
+//   Transformer:  run(source, target)      -> length, logits, encoder, self, cross
+//                 translate(source, start, end, longest) -> tokens, and what run returns
+// Logits are one array, a row for each position; the others are functions of layer and head.
+//
 // A run keeps the rows of all positions and redoes those from the first changed token on. No row is written twice, so
 // what an earlier run returned stays as it was. Numbers are stored in single precision and summed in double.
 globalThis.Live = (() => {
@@ -54,7 +62,7 @@ globalThis.Live = (() => {
 
   // Text to tokens: byte pair encoding ----------------------------------------------------------------------------
 
-  // Listed, for \s and \p{L} differ between languages.
+  // Characters are listed, for \s and \p{L} are not the same set in every language and version.
   const SPLIT = / ?[A-Za-z]+| ?[0-9]+| ?[^A-Za-z0-9 \n\t\r]+|[ \n\t\r]+/gu;
   const asBytes = (text) => Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte));
   const asText = (bytes, fatal = false) =>
@@ -173,7 +181,7 @@ globalThis.Live = (() => {
     for (const name of names) kept[name].push(...rowsOf(linear(x, attention[name]), attention[name].rows));
   }
 
-  // Each new query looks at all keys, or (causal) at those up to its own place.
+  // Each new query looks at all keys, or (causal) at those up to its own place; returns what the heads make of it.
   function look(kept, gates, causal, source = kept) {
     const first = kept.weights.length, width = kept.query[first].length, size = width / gates.length;
     const mixed = new Float32Array((kept.query.length - first) * width);
@@ -462,7 +470,7 @@ globalThis.Live = (() => {
     return last; // or what rounding left over
   }
 
-  // mulberry32, in [0, 1).
+  // mulberry32, in [0, 1): the same seed gives every reader the same numbers.
   const random = (seed) => () => {
     let t = (seed = (seed + 0x6d2b79f5) | 0);
     t = Math.imul(t ^ (t >>> 15), t | 1);
