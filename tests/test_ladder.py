@@ -69,7 +69,7 @@ def test_learnt_positions_equal_to_sinusoids_give_the_first_rung():
     below, model = disturbed(Decoder(CONFIG)), LearntPositions(CONFIG)
     model.load_state_dict(below.state_dict(), strict=False)
     assert not torch.allclose(model(TOKENS), below(TOKENS), atol=1e-3)
-    model.positions.weight.data = below.sinusoids
+    model.positions.weight.data = below.positions.weight
     assert torch.equal(model(TOKENS), below(TOKENS))
 
 

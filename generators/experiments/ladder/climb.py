@@ -198,7 +198,7 @@ def gelu_beats_relu(record: Record) -> str:
 
 
 def learnt_are_nearly_identical(record: Record) -> str:
-    """Holds if learnt positions change the loss by less than 0.03 bits at both depths, the interval; in part: at one."""
+    """Holds if the interval of what learnt positions buy lies within 0.03 bits at both depths; in part: at one."""
     found = [record[f"bought.learnt_positions_{depth}"] for depth in (4, 12)]
     same = [each.low > -0.03 and each.high < 0.03 for each in found]
     return HOLDS if all(same) else IN_PART if any(same) else FAILS

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from implementations import gpt1, gpt2, transformer
@@ -21,17 +22,30 @@ from implementations.transformer import (
 class Block(nn.Module):
     """A decoder layer of 2017 without an encoder to look at: attention to what is written, then feed-forward."""
 
-    def __init__(self, attention: nn.Module, feed_forward: nn.Module, config: TransformerConfig):
+    def __init__(
+        self, attention: nn.Module, feed_forward: nn.Module, config: TransformerConfig
+    ) -> None:
         super().__init__()
         self.attention = attention
         self.feed_forward = feed_forward
         self.add_attention = Residual(config)
         self.add_feed_forward = Residual(config)
 
-    def forward(self, x: Tensor, visible: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "B T D"], visible: Bool[Tensor, "1 1 T T"]
+    ) -> Float[Tensor, "B T D"]:
         """Update every position."""
         x = self.add_attention(x, self.attention(x, self.attention.keys_values(x), visible))
         return self.add_feed_forward(x, self.feed_forward(x))
+
+
+class Sinusoids(nn.Module):
+    """A table of positions that nobody learns."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        table = positions(config.context, config.d_model)
+        self.register_buffer("weight", table, persistent=False)
 
 
 class Decoder(nn.Module):
@@ -41,21 +55,15 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         self.tokens = nn.Embedding(config.vocab_size, config.d_model)
-        nn.init.normal_(self.tokens.weight, std=config.d_model**-0.5)
-        self.place(config)
-        self.blocks = nn.ModuleList(
-            Block(self.attention(), self.feed_forward(), config) for _ in range(config.n_layers)
-        )
+        self.positions = self.place()
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(self.block() for _ in range(config.n_layers))
         self.register_buffer("visible", causal(config.context), persistent=False)
+        nn.init.normal_(self.tokens.weight, std=config.d_model**-0.5)
 
-    def place(self, config: TransformerConfig) -> None:
-        """Say where a token stands: by sines and cosines."""
-        table = positions(config.context, config.d_model)
-        self.register_buffer("sinusoids", table, persistent=False)
-
-    def places(self) -> Tensor:
-        """One row for each position."""
-        return self.sinusoids
+    def place(self) -> nn.Module:
+        """What says where a token stands."""
+        return Sinusoids(self.config)
 
     def attention(self) -> nn.Module:
         """Attention without biases."""
@@ -65,12 +73,17 @@ class Decoder(nn.Module):
         """Two layers with a ReLU between them."""
         return transformer.FeedForward(self.config)
 
-    def embed(self, tokens: Tensor) -> Tensor:
-        """Embeddings times the root of their width, and positions."""
-        scaled = self.tokens(tokens) * math.sqrt(self.config.d_model)
-        return scaled + self.places()[: tokens.shape[1]]
+    def block(self) -> nn.Module:
+        """One layer."""
+        return Block(self.attention(), self.feed_forward(), self.config)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def embed(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """Embeddings times the root of their width, and positions."""
+        length = tokens.shape[1]
+        scaled = self.tokens(tokens) * math.sqrt(self.config.d_model)
+        return self.dropout(scaled + self.positions.weight[:length])
+
+    def forward(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """Score each next token."""
         length = tokens.shape[1]
         x = self.embed(tokens)
@@ -82,13 +95,9 @@ class Decoder(nn.Module):
 class LearntPositions(Decoder):
     """A table of positions that is learnt like that of tokens."""
 
-    def place(self, config: TransformerConfig) -> None:
-        """Say where a token stands: by an embedding."""
-        self.positions = nn.Embedding(config.context, config.d_model)
-
-    def places(self) -> Tensor:
-        """One row for each position."""
-        return self.positions.weight
+    def place(self) -> nn.Module:
+        """What says where a token stands."""
+        return nn.Embedding(self.config.context, self.config.d_model)
 
 
 class Gelu(LearntPositions):
@@ -129,7 +138,7 @@ class NormFirst(gpt1.GPT1):
         """One layer."""
         return gpt2.Block(self.config)
 
-    def features(self, tokens: Tensor) -> Tensor:
+    def features(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
         """What the final norm hands to the embeddings."""
         return self.norm(super().features(tokens))
 
