@@ -77,7 +77,10 @@ class Explorer:
 
     def button(self, text: str) -> None:
         """Click on the button of this name."""
-        script = "return [...explorer.querySelectorAll('button')].find((b) => b.checkVisibility() && b.textContent == arguments[0])"
+        script = (
+            "return [...explorer.querySelectorAll('button')]"
+            ".find((b) => b.checkVisibility() && b.textContent == arguments[0])"
+        )
         found = self.run(script, text)
         assert found, f"no button is called {text}"
         self.run("arguments[0].scrollIntoView({block: 'center'})", found)
@@ -257,8 +260,10 @@ def test_next_tokens_are_a_distribution_and_a_seed_gives_the_same_text(explorer:
     assert explorer.run("return explorer.querySelector('.ex-number').textContent") == "100\u202f%"
     explorer.run("explorer.set({query: 1, topK: 0})")
     assert "stands next in the text" in explorer.text(".ex-next")
-    slider = "const s = explorer.querySelector('input[type=range]'); s.value = 0.5; s.dispatchEvent(new Event('input'))"
-    explorer.run(slider)
+    explorer.run(
+        "const slider = explorer.querySelector('input[type=range]'); slider.value = 0.5;"
+        "slider.dispatchEvent(new Event('input'))"
+    )
     assert explorer.state()["temperature"] == 0.5
 
 
@@ -266,7 +271,8 @@ def test_a_head_that_is_off_is_struck_out_and_its_cost_is_that_of_the_list(explo
     explorer.open("at=99&head=1.2&view=costs")
     explorer.view("costs")
     rows = explorer.run(
-        "return [...explorer.querySelectorAll('.ex-costs tbody tr')].map((r) => [...r.children].map((c) => c.textContent))"
+        "return [...explorer.querySelectorAll('.ex-costs tbody tr')]"
+        ".map((row) => [...row.children].map((cell) => cell.textContent))"
     )
     config = explorer.model["config"]
     assert len(rows) == config["n_layers"] * config["n_heads"]
@@ -383,14 +389,14 @@ def test_every_view_is_sound(explorer: Explorer, pytestconfig, scheme: str, widt
 
 def test_the_drawing_follows_the_palette(explorer: Explorer):
     explorer.open("at=5&head=1.1&view=map")
-    pixel = "return [...explorer.querySelector('.ex-grid canvas').getContext('2d').getImageData(0, 0, 1, 1).data]"
+    pixel = (
+        "const pen = explorer.querySelector('.ex-grid canvas').getContext('2d');"
+        "return String(pen.getImageData(0, 0, 1, 1).data)"
+    )
     light = explorer.run(pixel)
     explorer.run("document.body.dataset.mdColorScheme = 'slate'")
-    explorer.browser.until(
-        HERE
-        + "return String([...explorer.querySelector('.ex-grid canvas').getContext('2d').getImageData(0, 0, 1, 1).data])"
-        f" != '{','.join(map(str, light))}'"
-    )
+    explorer.browser.driver.execute_async_script("requestAnimationFrame(arguments[0])")
+    assert explorer.run(pixel) != light
 
 
 def test_nothing_moves_when_the_model_comes(explorer: Explorer, capsys):
@@ -445,7 +451,7 @@ def test_in_print_the_figure_comes_back(explorer: Explorer):
     explorer.open()
     send = explorer.browser.driver.execute_cdp_cmd
     send("Emulation.setEmulatedMedia", {"media": "print"})
-    seen = "return [explorer.querySelector('figure').checkVisibility(), explorer.querySelector('.live-body').checkVisibility()]"
+    seen = "return ['figure', '.live-body'].map((part) => explorer.querySelector(part).checkVisibility())"
     assert explorer.run(seen) == [True, False]
     send("Emulation.setEmulatedMedia", {"media": ""})
 
@@ -479,14 +485,9 @@ def test_the_first_answer_over_a_slow_line(explorer: Explorer, network, capsys):
     """Printed, not judged: machines differ."""
     browser = explorer.browser
     browser.show("note", page=explorer.page)
-    line = {
-        "offline": False,
-        "latency": 80,
-        "downloadThroughput": 10e6 / 8,
-        "uploadThroughput": 10e6 / 8,
-    }
-    network("Network.emulateNetworkConditions", line)
-    network("Network.clearBrowserCache", {})
+    speed = {"downloadThroughput": 10e6 / 8, "uploadThroughput": 10e6 / 8}
+    network("Network.emulateNetworkConditions", {"offline": False, "latency": 80, **speed})
+    browser.driver.get("about:blank")
     browser.driver.get(browser.address + explorer.page + "#explorer?step=1")
     browser.until(HERE + "return explorer && explorer.dataset.state == 'live'", 30)
     ready = browser.run("return performance.now()")

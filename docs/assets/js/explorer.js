@@ -391,8 +391,8 @@
       this.gated = model.fork();
       const [preset] = model.page.presets;
       this.state = {
-        mode: "tour", step: 0, text: preset.text, query: 4, key: undefined,
-        layer: preset.shown?.layer ?? 0, head: preset.shown?.head ?? 0, off: [], view: "tokens",
+        mode: model.page.tour.length ? "tour" : "explore", step: 0, text: preset.text, query: 4, key: undefined,
+        layer: preset.shown?.layer ?? 0, head: preset.shown?.head ?? 0, off: [], view: model.page.tour.length ? "tokens" : "map",
         temperature: 1, topK: 0, seed: 1, other: "1.1", second: "",
       };
       this.build();
@@ -532,9 +532,11 @@
       const size = this.model.config.vocab_size;
       let nats = 0;
       for (let at = 1; at < ids.length; at++) {
-        const logits = run.logits.subarray((at - 1) * size, at * size);
-        const most = Math.max(...logits);
-        nats += most + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0)) - logits[ids[at]];
+        const row = (at - 1) * size;
+        const told = run.logits[row + ids[at]];
+        let sum = 0;
+        for (let token = 0; token < size; token++) sum += Math.exp(run.logits[row + token] - told);
+        nats += Math.log(sum);
       }
       return nats / Math.LN2 / Math.max(1, ids.length - 1);
     }
@@ -565,7 +567,7 @@
         return value >= least && value <= most ? value : otherwise;
       };
       const { state } = this;
-      if (given.has("step")) {
+      if (given.has("step") && this.model.page.tour.length) {
         Object.assign(state, { mode: "tour", step: number("step", 1, this.model.page.tour.length, 1) - 1 });
         this.apply(state.step);
         return true;
@@ -755,6 +757,7 @@
       const touring = state.mode === "tour";
       this.cell = { query: state.query, key: state.key ?? largest(this.row()) };
       for (const mode of this.modes) mode.setAttribute("aria-pressed", mode.dataset.mode === state.mode);
+      this.modes[0].hidden = !page.tour.length;
       this.tour.hidden = !touring;
       this.free.hidden = touring;
       if (touring) this.drawTour(page.tour);
@@ -802,14 +805,16 @@
     drawFree(page) {
       const { state, model } = this;
       if (this.box.value !== state.text) this.box.value = state.text;
-      this.presets.value = page.presets.find(({ text }) => text === state.text)?.id ?? "";
+      const preset = page.presets.find(({ text }) => text === state.text);
+      this.presets.value = preset?.id ?? "";
       const bits = this.strangeness(this.ids, this.intact);
       // Ordinary is what the examples are: a quarter above the strangest of them is strange.
       this.usual ??= Math.max(...page.presets.map(({ text }) => {
         const ids = model.encode(text).slice(0, model.config.context);
         return this.strangeness(ids, this.spare().run(ids));
       }));
-      const said = [`${this.ids.length} of at most ${model.config.context} tokens, ${bits.toFixed(1)} bits each.`];
+      const rule = preset ? `${preset.task} New sentences like this one come out right in ${percent(preset.score)} of cases. ` : "";
+      const said = [`${rule}${this.ids.length} of at most ${model.config.context} tokens, ${bits.toFixed(1)} bits each.`];
       if (this.empty) said.splice(0, 1, "Write something: until then the model reads a blank.");
       if (this.cut) said.push(`The model reads ${model.config.context} tokens at most; the rest of your text is left out.`);
       if (bits > 1.25 * this.usual) said.push(`The examples cost it at most ${this.usual.toFixed(1)}: this model has never seen words like these, so do not trust what it says of them.`);

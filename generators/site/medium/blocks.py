@@ -85,7 +85,7 @@ def _block(story: Story, node: Tag) -> Iterator[Block]:
         yield from _tabs(story, node)
     elif node.name in _BLOCKS:
         yield from _BLOCKS[node.name](story, node)
-    elif node.name in TRANSPARENT:
+    elif node.name in TRANSPARENT or "-" in node.name:  # a live model: its first paint
         yield from blocks_of(story, node)
     else:
         raise NoRule(f"{story.name}: {shown(node)} has no rule; a Medium story knows no such block")
