@@ -43,18 +43,21 @@
     return found;
   }
 
-  // Written pieces beside the right ones: what both have in the same order (longest common subsequence) is right.
+  // Written pieces beside the right ones: what both have in the same order (longest common subsequence) is right; `missing`
+  // is what should stand before a piece, and at the end.
   function compared(written, right) {
     const most = Array.from({ length: written.length + 1 }, () => new Array(right.length + 1).fill(0));
     for (let i = written.length - 1; i >= 0; i--)
       for (let j = right.length - 1; j >= 0; j--)
         most[i][j] = written[i].text === right[j].text ? most[i + 1][j + 1] + 1 : Math.max(most[i + 1][j], most[i][j + 1]);
     const pieces = [];
-    let i = 0, j = 0, missing = 0;
+    let i = 0, j = 0, missing = [];
     while (i < written.length || j < right.length) {
-      if (i < written.length && j < right.length && written[i].text === right[j].text) pieces.push({ ...written[i++], says: right[j++].says });
-      else if (j === right.length || (i < written.length && most[i + 1][j] >= most[i][j + 1])) pieces.push({ ...written[i++], wrong: true });
-      else (missing++, j++);
+      const same = i < written.length && written[i].text === right[j]?.text;
+      if (same || j === right.length || (i < written.length && most[i + 1][j] >= most[i][j + 1])) {
+        pieces.push({ ...written[i++], ...(same ? { says: right[j++].says } : { wrong: true }), missing });
+        missing = [];
+      } else missing.push(right[j++].text);
     }
     return { pieces, missing };
   }
@@ -71,9 +74,12 @@
     const tied = new Set(owners.flatMap((own) => own.filter((p) => p > own[0])));
     const whole = [], place = [];
     pieces.forEach((piece, p) => {
-      const { text, says, wrong, before } = piece, last = whole.at(-1);
-      if (tied.has(p)) whole[whole.length - 1] = { ...last, text: last.text + before + text, says: [...last.says, ...says], wrong: last.wrong || wrong };
-      else whole.push(piece);
+      const { text, says, wrong, before, missing } = piece, last = whole.at(-1);
+      if (tied.has(p)) {
+        const together = { text: last.text + before + text, says: [...last.says, ...says], wrong: last.wrong || wrong };
+        whole[whole.length - 1] = { ...last, ...together, missing: last.missing?.concat(missing) };
+      }
+      if (!tied.has(p)) whole.push(piece);
       place.push(whole.length - 1);
     });
     return { pieces: whole, owners: owners.map(([p]) => place[p] ?? -1) };
@@ -176,7 +182,7 @@
       on(this.to, "change", turned("to", "from"));
       on(this.body.querySelector(".swap"), "click", () => this.set({ from: this.state.to, to: this.state.from }));
       on(this.body.querySelector(".another"), "click", () => this.set({ n: Math.floor(Math.random() * this.page.limit) }));
-      on(this.target, "pointerover focusin click", (_, button) => button && this.choose([...this.target.children].indexOf(button)));
+      on(this.target, "pointerover focusin click", (_, button) => button && this.choose(this.buttons().indexOf(button)));
       on(this.target, "keydown", (event) => this.step(event));
       on(this.switches, "click", (_, button) => button && this.turn(button.dataset.head));
       on(this.switches, "pointerover focusin", (_, button) => this.preview(button?.dataset.head));
@@ -224,8 +230,9 @@
       const tokens = run.tokens.filter((id) => id !== this.page.end);
       const text = model.decode(tokens), right = text === textOf(this.wanted);
       const { pieces, missing } = compared(right ? this.wanted : cut(text, this.page.words[to]), this.wanted);
-      const broken = right ? 0 : Math.max(1, missing, pieces.filter((piece) => piece.wrong).length);
-      return { run, tokens, text, right, broken, ...joined(pieces, model.pieces(tokens)) };
+      const lost = [...pieces.flatMap((piece) => piece.missing), ...missing];
+      const broken = right ? 0 : Math.max(1, lost.length, pieces.filter((piece) => piece.wrong).length);
+      return { run, tokens, text, right, broken, missing, ...joined(pieces, model.pieces(tokens)) };
     }
 
     // For another number, direction, or set of heads: translate and draw; after a pause what takes longer.
@@ -244,7 +251,8 @@
       if (document.activeElement !== this.input) this.input.value = n;
       [this.from.value, this.to.value, this.source.lang, this.target.lang] = [from, to, from, to];
       this.source.innerHTML = each(this.said.pieces, ({ text }) => `<li><span class="share"></span>${word(text)}</li>`) + `<li class="end"><span class="share"></span>${word("end")}</li>`;
-      this.target.innerHTML = each(this.now.pieces, ({ text, wrong }) => `<button type="button"${wrong ? ' class="wrong"' : ""}>${word(text)}</button>`);
+      const gap = (missing) => each(missing, (text) => `<ins>${text}</ins>`);
+      this.target.innerHTML = each(this.now.pieces, ({ text, wrong, missing }) => `${gap(missing)}<button type="button"${wrong ? ' class="wrong"' : ""}>${word(text)}</button>`) + gap(this.now.missing);
       this.verdict.innerHTML = this.judgement();
       for (const button of this.switches.children) {
         button.ariaChecked = !off.has(button.dataset.head);
@@ -295,15 +303,17 @@
     arrange() {
       const width = this.picture.clientWidth, tall = width < TALL;
       this.picture.classList.toggle("tall", tall);
-      for (const row of [this.source, this.target]) {
-        row.style.fontSize = "";
-        for (let size = parseFloat(getComputedStyle(row).fontSize); !tall && row.scrollWidth > width && size > 13; ) {
-          size *= Math.min(0.97, width / row.scrollWidth);
+      const rows = [this.source, this.target];
+      const needed = (row) => (tall ? this.source.scrollWidth + this.target.scrollWidth + 56 : row.scrollWidth);
+      for (const row of rows) row.style.fontSize = "";
+      for (const row of rows) {
+        for (let size = parseFloat(getComputedStyle(row).fontSize); needed(row) > width && size > 11; ) {
+          size *= Math.min(0.97, width / needed(row));
           row.style.fontSize = `${size}px`;
         }
       }
       const box = this.picture.getBoundingClientRect();
-      this.places = [this.source, this.target].map((row, below) => Array.from(row.querySelectorAll(".word"), (word) => {
+      this.places = rows.map((row, below) => Array.from(row.querySelectorAll(".word"), (word) => {
         const { left, right, top, bottom } = word.getBoundingClientRect();
         if (tall) return [(below ? left - 10 : right + 8) - box.left, (top + bottom) / 2 - box.top];
         return [(left + right) / 2 - box.left, (below ? top + 2 : bottom - 2) - box.top];
@@ -334,7 +344,7 @@
         item.classList.toggle("true", truth.includes(s));
         item.firstChild.textContent = rows[chosen]?.[s] >= FAINT ? percent(rows[chosen][s]) : "";
       });
-      [...this.target.children].forEach((button, t) => {
+      this.buttons().forEach((button, t) => {
         button.ariaPressed = t === chosen;
         button.tabIndex = t === chosen ? 0 : -1;
         button.classList.toggle("later", t > chosen);
@@ -363,6 +373,10 @@
       return "Choose another word: each looks for the part of the number that it says.";
     }
 
+    buttons() {
+      return [...this.target.querySelectorAll("button")];
+    }
+
     choose(t) {
       if (t === this.chosen) return;
       this.chosen = t;
@@ -374,7 +388,7 @@
       const to = { ArrowRight: chosen + 1, ArrowDown: chosen + 1, ArrowLeft: chosen - 1, ArrowUp: chosen - 1, Home: 0, End: last }[event.key];
       if (to === undefined) return;
       event.preventDefault();
-      this.target.children[Math.max(0, Math.min(last, to))].focus();
+      this.buttons()[Math.max(0, Math.min(last, to))].focus();
     }
 
     preview(head) {
