@@ -1,4 +1,4 @@
-"""Text for small language models: library prose in 512 tokens, corpora that they never see, and bits per byte."""
+"""Text for small language models: library prose in 512 tokens, corpora that they never see, and surprises."""
 
 import ast
 import functools
@@ -120,12 +120,6 @@ def surprises(model: GPT1, rows: Tensor) -> tuple[Tensor, Tensor]:
     bits = F.cross_entropy(logits.flatten(0, 1), targets, reduction="none") / math.log(2)
     counts = byte_counts()[targets]
     return bits[counts > 0], counts[counts > 0]
-
-
-def bits_per_byte(model: GPT1, rows: Tensor) -> float:
-    """The mean surprise at a byte: comparable between vocabularies, as a loss per token is not."""
-    bits, counts = surprises(model, rows)
-    return (bits.sum() / counts.sum()).item()
 
 
 @functools.cache
