@@ -28,7 +28,7 @@ def compare(answer: Function, right: Function, mistakes: Sequence[Function], *ca
 
     Args:
         answer: What is to be graded.
-        right: What it should do. It returns a tensor, a number or a list.
+        right: What it should do. It returns a tensor, a number, a dict, or a list of these, of strings or of tuples.
         mistakes: What people write instead: functions that err so, and say in their docstring what
             is wrong with them.
         cases: The inputs. Everybody gets copies, so that nobody can spoil them for the others.
@@ -52,7 +52,9 @@ def compare(answer: Function, right: Function, mistakes: Sequence[Function], *ca
 
 def same(found: object, expected: object) -> bool:
     """Say whether two outputs agree, up to rounding; NaN in the same places counts as agreement."""
-    if isinstance(expected, list):
+    if isinstance(expected, str | dict):
+        return found == expected
+    if isinstance(expected, list | tuple):
         alike = isinstance(found, list | tuple) and len(found) == len(expected)
         return alike and all(map(same, found, expected))
     if not isinstance(expected, Tensor):
@@ -80,6 +82,11 @@ def difference(found: object, expected: object) -> str:
     """What differs first between two outputs, in words."""
     if found is None:
         return "It returns nothing. Is the `return` missing?"
+    if isinstance(expected, dict):
+        if not isinstance(found, dict):
+            return f"It returns something of type {type(found).__name__}; it should return a dict."
+        wrong = next(key for key in [*expected, *found] if found.get(key) != expected.get(key))
+        return f"For {wrong} it has {found.get(wrong)}; it should have {expected.get(wrong)}."
     if isinstance(expected, list):
         tensors = any(isinstance(part, Tensor) for part in expected)
         if not isinstance(found, list | tuple):
