@@ -181,7 +181,7 @@ WRONG_ANSWERS = [
     ("merge_by_rank", latest, "highest rank"),
     ("merge_by_rank", in_turn, "never joined again"),
     ("merge_by_rank", lambda w, m: list(w), "Nothing was joined"),
-    ("merge_by_rank", lambda w, m: ["".join(w)], "It returns ['abc']"),
+    ("merge_by_rank", lambda w, m: ["".join(w)], "It returns ['abcabcbclow']"),
     ("gelu", lambda x: x * 0.5 * (1 + torch.erf(x / math.sqrt(2))), "exact GELU"),
     ("gelu", lambda x: curve(x, 2 / math.pi * (x + 0.044715 * x**3)), "under a root"),
     ("gelu", lambda x: curve(x, ROOT * x), "cubic term is missing"),
