@@ -96,7 +96,10 @@ def test_the_figure_stands_inside_the_element(project: Path):
     assert "<strong>It looks back.</strong>" in inside
     assert "<p><toy-player" not in html
     assert "After." in html.partition("</toy-player>")[2]
-    assert head == ['<link rel="stylesheet" href="../../assets/css/live.css">']
+    assert head == [
+        '<link rel="stylesheet" href="../../assets/css/live.css">',
+        '<script src="../../assets/js/live.js" defer></script>',
+    ]
 
 
 def test_the_element_says_where_its_scripts_and_weights_lie(project: Path):
@@ -150,10 +153,9 @@ def test_the_checker_follows_scripts_and_weights(tmp_path: Path):
     (tmp_path / "player.js").write_text("1")
     (tmp_path / "toy.safetensors").write_bytes(bytes(500_000))
     assert checks.problems(tmp_path, "https://e.org/x/") == []
-    # Scripts count towards the page, weights apart.
+    # All of it comes when a reader is near, and so not with the page.
     weight = checks.weights(tmp_path, "https://e.org/x/")["index.html"]
-    loaded = ("index.html", "engine.js", "player.js")
-    assert weight == sum(checks.transferred(tmp_path / name) for name in loaded)
+    assert weight == checks.transferred(tmp_path / "index.html")
 
 
 def test_remarks_are_left_out_and_nothing_else(tmp_path: Path):

@@ -15,6 +15,7 @@ from generators.files import ROOT
 
 SCRIPTS = "assets/js"
 STYLE = "assets/css/live.css"
+LOADER = "assets/js/live.js"
 Link = Callable[[str], str]  # an address of the site -> the same, seen from a page
 
 
@@ -86,4 +87,7 @@ def mounted(page: str, elements: Mapping[str, str], link: Link) -> tuple[str, li
 
     page = _MARKED.sub(around, page)
     needed = any(f"<{tag} " in page for tag in elements.values())
-    return page, [f'<link rel="stylesheet" href="{link(STYLE)}">'] if needed else []
+    if not needed:
+        return page, []
+    style = f'<link rel="stylesheet" href="{link(STYLE)}">'
+    return page, [style, f'<script src="{link(LOADER)}" defer></script>']
