@@ -96,10 +96,7 @@ def test_the_figure_stands_inside_the_element(project: Path):
     assert "<strong>It looks back.</strong>" in inside
     assert "<p><toy-player" not in html
     assert "After." in html.partition("</toy-player>")[2]
-    assert head == [
-        '<link rel="stylesheet" href="../../assets/css/live.css">',
-        '<script src="../../assets/js/live.js" defer></script>',
-    ]
+    assert head == ['<script src="../../assets/js/live.js" defer></script>']
 
 
 def test_the_element_says_where_its_scripts_and_weights_lie(project: Path):
@@ -107,7 +104,8 @@ def test_the_element_says_where_its_scripts_and_weights_lie(project: Path):
     digest = hashlib.sha256(b"weights").hexdigest()[:8]
     assert f'weights="../../assets/models/toy.{digest}.safetensors" bytes="7"' in html
     assert 'id="player" class="live"' in html
-    assert 'scripts="../../assets/js/engine.js ../../assets/js/player.js"' in html
+    parts = ("css/live.css", "js/engine.js", "js/player.js")
+    assert f'parts="{" ".join(f"../../assets/{part}" for part in parts)}"' in html
     assert live.files(ELEMENTS) == {
         f"assets/models/toy.{digest}.safetensors": project / "results" / "demo" / "toy.safetensors"
     }
@@ -142,7 +140,7 @@ def test_any_frame_can_be_marked(project: Path):
 def test_the_checker_follows_scripts_and_weights(tmp_path: Path):
     text = (
         '<html lang="en"><head><title>T</title><meta name="description" content="d"></head><body><h1>A</h1>'
-        '<toy-player id="player" scripts="engine.js player.js" weights="toy.safetensors">x</toy-player></body></html>'
+        '<toy-player id="player" parts="engine.js player.js" weights="toy.safetensors">x</toy-player></body></html>'
     )
     (tmp_path / "index.html").write_text(text)
     (tmp_path / "engine.js").write_text("1")

@@ -84,8 +84,8 @@ def _take(page: Page, tag: str, given: dict[str, str]) -> None:
         page.loads.append((given.get("src", ""), given.get("loading") == "lazy"))
         if "alt" not in given or given["alt"].startswith("No description has been provided"):
             page.without_alt.append(given.get("src", ""))
-    elif "scripts" in given:  # a live model: all of it waits until a reader is near
-        page.links += [*given["scripts"].split(), given["weights"]]
+    elif "parts" in given:  # a live model: all of it waits until a reader is near
+        page.links += [*given["parts"].split(), given["weights"]]
     elif tag == "h1":
         page.headings += 1
     elif tag == "html":

@@ -52,10 +52,10 @@ def element(key: str, tag: str, first_paint: str, link: Link) -> str:
     if not weights(key).is_file():
         return first_paint
     name = tag.rpartition("-")[2]
-    scripts = " ".join(link(f"{SCRIPTS}/{script}.js") for script in ("engine", name))
+    parts = " ".join(link(part) for part in (STYLE, f"{SCRIPTS}/engine.js", f"{SCRIPTS}/{name}.js"))
     return (
-        f'<{tag} id="{name}" class="live" scripts="{scripts}" weights="{link(address(key))}" '
-        f'bytes="{weights(key).stat().st_size}">{first_paint}</{tag}>'
+        f'<{tag} id="{name}" class="live" style="display:block" parts="{parts}" '
+        f'weights="{link(address(key))}" bytes="{weights(key).stat().st_size}">{first_paint}</{tag}>'
     )
 
 
@@ -87,7 +87,4 @@ def mounted(page: str, elements: Mapping[str, str], link: Link) -> tuple[str, li
 
     page = _MARKED.sub(around, page)
     needed = any(f"<{tag} " in page for tag in elements.values())
-    if not needed:
-        return page, []
-    style = f'<link rel="stylesheet" href="{link(STYLE)}">'
-    return page, [style, f'<script src="{link(LOADER)}" defer></script>']
+    return page, [f'<script src="{link(LOADER)}" defer></script>'] if needed else []

@@ -1,12 +1,13 @@
-// Live models: scripts and weights come when a reader is near, touches the figure, or follows a link into it. Until
-// then, and whenever something does not come, the figure stands there. Loaded only where there is one.
+// Live models: scripts, style and weights come when a reader is near, touches the figure, or follows a link into it.
+// Until then, and whenever something does not come, the figure stands there. Loaded only where there is one.
 (() => {
   const loaded = new Set();
-  const script = (src) =>
+  const load = (address) =>
     new Promise((done, failed) => {
-      if (loaded.has(src)) return done();
-      const tag = document.createElement("script");
-      document.head.append(Object.assign(tag, { src, async: false, onload: () => done(loaded.add(src)), onerror: failed }));
+      if (loaded.has(address)) return done();
+      const sheet = address.endsWith(".css"), tag = document.createElement(sheet ? "link" : "script");
+      Object.assign(tag, sheet ? { rel: "stylesheet", href: address } : { src: address, async: false });
+      document.head.append(Object.assign(tag, { onload: () => done(loaded.add(address)), onerror: failed }));
     });
   const weights = async (element, tell) => {
     const answer = await fetch(element.getAttribute("weights"));
@@ -29,8 +30,8 @@
     bar.ariaLabel = "How much of the model has arrived";
     say("loading", `Fetching the model, ${(size / 1e6).toFixed(1)} MB `, bar);
     try {
-      const scripts = element.getAttribute("scripts").split(" ");
-      const [bytes] = await Promise.all([weights(element, (got) => (bar.value = got / size)), ...scripts.map(script)]);
+      const parts = element.getAttribute("parts").split(" ");
+      const [bytes] = await Promise.all([weights(element, (got) => (bar.value = got / size)), ...parts.map(load)]);
       element.start(Live.model(bytes));
       note.remove();
       element.dataset.state = "live";
