@@ -4,6 +4,7 @@ Experiment -> what is measured -> "a - b", both measured too; or "a" where a num
 Paths are those of a smoke run. What an experiment adds here, `test_experiments.py` holds against its run.
 """
 
+from generators.experiments.ladder.models import RUNGS
 from generators.experiments.layernorm.bugs import BUGS as NORM_BUGS
 from generators.experiments.resnet.bugs import IN_TRAINING as BLOCK_BUGS
 
@@ -101,5 +102,15 @@ DIFFERENCES: dict[str, dict[str, str]] = {
         "ways.both": "loss.right",
         "ways.forward": "loss.shortcut_detached",
         "ways.neither": "loss.neither",
+    },
+    "gpt2.yardstick": {"bought": "their_start.whole - ours.whole"},
+    "ladder.climb": {
+        **{
+            f"bought.{name}_1": f"bits.{rung.below}_1 - bits.{name}_1"
+            for name, rung in RUNGS.items()
+            if rung.below
+        },
+        "altogether.1": "bits.decoder_of_2017_1 - bits.smaller_branches_1",
+        "width_buys.1": "bits.start_at_any_width_1 - bits.start_by_width_1",
     },
 }

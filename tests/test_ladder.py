@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from generators.data import Docstring
+from generators.experiment import find_experiment, settings_of
 from generators.experiments.ladder import climb, steps, text
 from generators.experiments.ladder.models import (
     RUNGS,
@@ -18,6 +19,8 @@ from generators.experiments.ladder.models import (
     LearntPositions,
     NormFirst,
 )
+from generators.figures import ladder
+from generators.record import Record
 from implementations.gpt1 import GPT1, BytePairs
 from implementations.gpt2 import GPT2, ByteTokenizer
 from implementations.transformer import Transformer, TransformerConfig, causal
@@ -208,14 +211,18 @@ def test_rungs_of_a_seed_learn_from_the_same_places():
 # What a run says ------------------------------------------------------------------------------------------------
 
 
-def test_what_a_rung_buys_is_the_difference_to_the_one_that_it_names():
-    run = smoke_runs.first_run("ladder", "climb")
-    bits = run["bits"]
-    for name, rung in RUNGS.items():
-        if rung.below:
-            assert run["bought"][f"{name}_1"] == bits[f"{rung.below}_1"] - bits[f"{name}_1"]
-    assert run["altogether"]["1"] == bits["decoder_of_2017_1"] - bits["smaller_branches_1"]
-    assert run["width_buys"]["1"] == bits["start_at_any_width_1"] - bits["start_by_width_1"]
+def test_what_depth_adds_is_what_a_rung_buys_there_and_not_where_it_is_shallow(monkeypatch):
+    def bits(model, *_):
+        return model.config.n_layers * (2.0 if isinstance(model, NormFirst) else 3.0)
+
+    monkeypatch.setattr(climb, "bits_per_byte", bits)
+    work = find_experiment("ladder", "climb")
+    settings = settings_of(work, {}, smoke=True) | {"depths": [1, 3]}
+    run = work.run(seed=1, **settings)
+    assert run["bought"]["norms_first_1"] == 1
+    assert run["bought"]["norms_first_3"] == 3
+    assert run["deeper_buys"]["norms_first"] == 2
+    assert run["deeper_buys"]["GELU"] == 0
 
 
 def test_a_loss_that_overflows_counts_as_an_even_guess(monkeypatch):
@@ -231,3 +238,19 @@ def test_a_loss_that_overflows_counts_as_an_even_guess(monkeypatch):
 def test_ratios_are_taken_round_by_round():
     # A machine that slows down to half its speed in the last rounds.
     assert steps.middle_ratio([1.1, 1.1, 2.2, 2.2], [1.0, 1.0, 2.0, 2.0]) == pytest.approx(1.1)
+
+
+# What is drawn --------------------------------------------------------------------------------------------------
+
+
+def test_every_rung_of_the_ladder_is_told():
+    assert [*ladder.RUNGS, ladder.ASIDE] == [*RUNGS]
+
+
+def test_a_rungs_code_is_its_difference_to_the_one_below():
+    shown = ladder.climb_code(Record({"paper": "ladder", "name": "climb"}))
+    assert "-     return self.contract(self.expand(x).relu())" in shown
+    assert "+     return self.contract(gelu(self.expand(x)))" in shown
+    assert shown.count("```diff") == shown.count("\n```\n")
+    changed = [line for line in shown.splitlines() if line.startswith(("+ ", "- "))]
+    assert '"""' not in "".join(changed)
