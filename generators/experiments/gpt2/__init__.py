@@ -7,6 +7,7 @@ from generators.experiments.gpt2 import (
     bugs,
     depth,
     exact,
+    explorer,
     generation,
     hint,
     parity,
@@ -15,6 +16,8 @@ from generators.experiments.gpt2 import (
     vocabulary,
     yardstick,
 )
+
+STAGES = explorer.STAGES
 
 EXPERIMENTS = {
     **sizes.EXPERIMENTS,
@@ -25,6 +28,7 @@ EXPERIMENTS = {
     **vocabulary.EXPERIMENTS,
     **generation.EXPERIMENTS,
     **bugs.EXPERIMENTS,
+    **explorer.EXPERIMENTS,
     **yardstick.EXPERIMENTS,
     **parity.EXPERIMENTS,
 }
@@ -40,6 +44,7 @@ CLAIMS = sorted(
         *vocabulary.CLAIMS,
         *generation.CLAIMS,
         *bugs.CLAIMS,
+        *explorer.CLAIMS,
         *yardstick.CLAIMS,
         *parity.CLAIMS,
     ],

@@ -12,8 +12,8 @@ from generators.files import digest
 
 # fmt: off
 NOUNS = [
-    "lamp", "owl", "kite", "cat", "dog", "fox", "hen", "cow", "key", "box", "hat", "cup", "pen", "bag", "book", "boat",
-    "ball", "bell", "drum", "tree", "rock", "star", "road", "door",
+    "lamp", "owl", "kite", "cat", "dog", "fox", "hen", "cow", "key", "box", "hat", "cup", "pen", "bag", "book",
+    "boat", "ball", "bell", "drum", "tree", "rock", "star", "road", "door",
 ]
 COLOURS = ["red", "blue", "green", "old", "new", "big"]
 NAMES = [
@@ -39,9 +39,17 @@ class Case:
 class Sentence:
     """A sentence to learn from, and the places where it can be asked for its next word."""
 
-    text: str
-    key: str  # what must not be in both parts
+    text: str  # every word that a rule determines is between two marks
+    key: str  # what must not be in both parts; empty for sentences too simple to keep any back
     cases: tuple[Case, ...] = ()
+
+
+MARK = "\x01"
+
+
+def known(word: str) -> str:
+    """A word that follows from what stands before it, marked as such."""
+    return f"{MARK}{word}{MARK}"
 
 
 def kept_for_testing(key: str) -> bool:
@@ -49,33 +57,16 @@ def kept_for_testing(key: str) -> bool:
     return int(digest(f"explorer {key}")[:8], 16) % 8 == 0
 
 
-def listed(task: str, words: list[str], times: int) -> Sentence:
-    """A list that is read and then repeated; asked for at its last word."""
-    first = "Read: " + " ".join(words)
-    asked = f"{first}. Repeat: " + " ".join(words[:-1])
-    where = (len(first) - len(words[-1]) - 1, len(first))
-    case = Case(task, asked, f" {words[-1]}", where)
-    text = first + "." + f" Repeat: {' '.join(words)}." * times
-    return Sentence(text, f"{task} {' '.join(words)}", (case,))
-
-
 def word_list(draw: random.Random) -> Sentence:
-    """Three to six different words."""
-    return listed("list", draw.sample(NOUNS + COLOURS, draw.randint(3, 6)), draw.randint(1, 3))
-
-
-def number_list(draw: random.Random) -> Sentence:
-    """Three to five different numbers below 100."""
-    return listed("numbers", [str(n) for n in draw.sample(range(100), draw.randint(3, 5))], draw.randint(1, 3))
-
-
-def invented_list(draw: random.Random) -> Sentence:
-    """Words that do not exist, so that copying cannot lean on knowing them."""
-    words = [
-        "".join(draw.choice(letters) for letters in ("bdfgklmnprstvz", "aeiou") * 2)
-        for _ in range(draw.randint(3, 4))
-    ]
-    return listed("invented", words, draw.randint(1, 3))
+    """Three to six different words, read and then repeated; asked for at the last one."""
+    words = draw.sample(NOUNS + COLOURS + NAMES, draw.randint(3, 6))
+    first = "Read: " + " ".join(words)
+    where = (len(first) - len(words[-1]) - 1, len(first))
+    asked = f"{first}. Repeat: " + " ".join(words[:-1])
+    again = f" Repeat: {words[0]}" + "".join(known(f" {word}") for word in words[1:]) + "."
+    case = Case("list", asked, f" {words[-1]}", where)
+    text = f"{first}." + again * draw.randint(1, 3)
+    return Sentence(text, f"list {' '.join(words)}", (case,))
 
 
 def several(noun: str) -> str:
@@ -84,7 +75,7 @@ def several(noun: str) -> str:
 
 
 def agreement(draw: random.Random) -> Sentence:
-    """A verb that agrees with the first noun, not with the last."""
+    """A verb that agrees with the first noun, whatever stands between; asked for where the last noun misleads."""
     noun, *others = draw.sample(NOUNS, draw.choice([1, 2, 2, 2, 3]))
     many = draw.random() < 0.5
     subject = f"The {several(noun) if many else noun}"
@@ -93,64 +84,45 @@ def agreement(draw: random.Random) -> Sentence:
         between += f" {draw.choice(NEAR)} the {draw.choice([other, several(other)])}"
     verb = " are" if many else " is"
     case = Case("agreement", subject + between, verb, (3, len(subject)))
-    # Only where the nearest noun would mislead is it a test.
     misleads = bool(others) and between.endswith("s") != many
-    rest = f" {draw.choice(COLOURS)}."
-    key = "agreement " + " ".join([noun, *others[-1:]])
-    return Sentence(subject + between + verb + rest, key, (case,) if misleads else ())
+    text = f"{subject}{between}{known(verb)} {draw.choice(COLOURS)}."
+    return Sentence(text, " ".join(["agreement", noun, *others[-1:]]), (case,) if misleads else ())
 
 
 def nested(draw: random.Random) -> Sentence:
     """Brackets and quotes around a word, closed in the reverse order; asked for at the last one."""
     openers = [draw.choice([*CLOSERS]) for _ in range(draw.randint(1, 5))]
-    text = "Close: " + " ".join(openers) + " " + draw.choice(NOUNS)
     closers = [CLOSERS[opener] for opener in reversed(openers)]
-    asked = " ".join([text, *closers[:-1]])
+    start = f"Close: {' '.join(openers)} {draw.choice(NOUNS)}"
+    text = start + "".join(known(f" {closer}") for closer in closers)
+    if len(openers) < 3:
+        return Sentence(text, "")
     task = "quotes" if openers[0] in "\"'" else "brackets"
-    cases = (Case(task, asked, f" {closers[-1]}", (6, 8)),) if len(openers) > 2 else ()
-    # The first few kinds in their order; short ones are too few to keep any back.
-    key = "nested " + "".join(openers) if len(openers) > 2 else ""
-    return Sentence(f"{asked} {closers[-1]}", key, cases)
+    case = Case(task, " ".join([start, *closers[:-1]]), f" {closers[-1]}", (6, 8))
+    return Sentence(text, f"nested {''.join(openers)}", (case,))
 
 
 def giving(draw: random.Random) -> Sentence:
-    """Two people; one gives something, so the other one gets it."""
+    """Two people; one gives something, so the other one gets it; asked for at the first gift."""
     pair = draw.sample(NAMES, 2)
-    start = f"When {pair[0]} and {pair[1]} {draw.choice(DID)},"
-    giver = draw.randrange(2)
-    text, cases = start, []
+    text = f"When {pair[0]} and {pair[1]} {draw.choice(DID)},"
+    cases: list[Case] = []
     for turn in range(draw.randint(1, 3)):
-        text += (" " if not turn else " Then ") + f"{pair[giver]} gave a {draw.choice(NOUNS)} to"
-        if not turn:
-            place = start.index(f" {pair[1 - giver]} ")
-            span = (place, place + 1 + len(pair[1 - giver]))
-            cases.append(Case("giving", text, f" {pair[1 - giver]}", span))
-        text += f" {pair[1 - giver]}."
         giver = draw.randrange(2)
-    return Sentence(text, "names " + " ".join(sorted(pair)), tuple(cases))
-
-
-def having(draw: random.Random) -> Sentence:
-    """Two people with one thing each; who has the one that is asked for?"""
-    pair, things = draw.sample(NAMES, 2), draw.sample(NOUNS, 2)
-    text = "Now" + " and".join(
-        f" {name} has a {thing}" for name, thing in zip(pair, things, strict=True)
-    )
-    which = draw.randrange(2)
-    asked = f"{text}. The {things[which]} is with"
-    place = text.index(f" {pair[which]} ")
-    case = Case("having", asked, f" {pair[which]}", (place, place + 1 + len(pair[which])))
-    return Sentence(f"{asked} {pair[which]}.", "names " + " ".join(sorted(pair)), (case,))
+        gets = f" {pair[1 - giver]}"
+        text += f"{' Then' if turn else ''} {pair[giver]} gave the {draw.choice(NOUNS)} to"
+        if not turn:
+            place = text.index(f"{gets} ")
+            cases.append(Case("giving", text, gets, (place, place + len(gets))))
+        text += f"{known(gets)}."
+    return Sentence(text, f"names {' '.join(sorted(pair))}", tuple(cases))
 
 
 MAKERS: dict[str, Callable[[random.Random], Sentence]] = {
     "word_list": word_list,
-    "number_list": number_list,
-    "invented_list": invented_list,
     "agreement": agreement,
     "nested": nested,
     "giving": giving,
-    "having": having,
 }
 
 
@@ -175,3 +147,40 @@ def held_out_cases(tasks: list[str], count: int) -> dict[str, list[Case]]:
                     if case.task in found and len(found[case.task]) < count:
                         found[case.task].setdefault(case.prompt, case)
     return {task: [*cases.values()] for task, cases in found.items()}
+
+
+# What the page offers -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A case to begin with, kept for testing like the others."""
+
+    name: str
+    rule: str  # what a reader should know
+    key: str
+    case: Case
+
+
+def preset(name: str, rule: str, key: str, *case: str) -> Preset:
+    """A preset; the case is its task, prompt, answer, and the first words of the prompt that say the answer."""
+    task, prompt, answer, read_off = case
+    start = prompt.index(read_off)
+    return Preset(name, rule, key, Case(task, prompt, answer, (start, start + len(read_off))))
+
+
+# fmt: off
+PRESETS = {each.case.task: each for each in (
+    preset("A list, repeated", "The list goes on as it went the first time.", "list owl lamp red kite",
+           "list", "Read: owl lamp red kite. Repeat: owl lamp red", " kite", " kite"),
+    preset("A verb and its subject", "The verb agrees with the first noun, not with the nearest.",
+           "agreement cat box", "agreement", "The cats near the box", " are", " cats"),
+    preset("Brackets", "What was opened last is closed first.", "nested ([{",
+           "brackets", "Close: ( [ { star } ]", " )", " ("),
+    preset("Quotation marks", "The same, with a mark that opens and closes alike.", 'nested "([',
+           "quotes", 'Close: " ( [ owl ] )', ' "', ' "'),
+    preset("Two people, one gift", "Who gives does not get.", "names Eva Tom",
+           "giving", "When Eva and Tom met, Tom gave the key to", " Eva", " Eva"),
+)}
+# fmt: on
+TASKS = [*PRESETS]
