@@ -273,24 +273,29 @@
     },
 
     costs(explorer) {
-      const { state, model, words } = explorer;
+      const { state, model, words, ids } = explorer;
+      const target = largest(explorer.logits(explorer.intact));
+      const expected = word(model.pieces([target])[0], false);
+      // Where the expected token stands already, how hard each head looks there; else where it looks hardest.
+      const there = [...ids.keys()].filter((at) => at <= state.query && ids[at] === target);
       const body = h("tbody");
-      const target = word(model.pieces([largest(explorer.logits(explorer.intact))])[0], false);
-      const told = small(`The model expects “${target}” after “${words[state.query]}”. What happens to that when one head is switched off, and how hard that head looks.`);
-      const table = h("table", { className: "ex-costs" },
-        h("thead", {}, h("tr", {}, ...["Head", "Bits lost without it", "Its largest weight"].map((text) => h("th", { scope: "col" }, text)))), body);
       explorer.ablations((costs) => {
         const most = Math.max(...costs.map(({ bits }) => Math.abs(bits)), 0.1);
-        for (const cost of [...costs].sort((one, other) => other.bits - one.bits)) {
-          const choose = button(name(cost.at), () => explorer.set(cost.at), { className: "ex-plain" });
-          body.append(h("tr", { className: name(cost.at) === name(state) ? "ex-here" : "" },
-            h("th", { scope: "row" }, choose),
-            h("td", {}, gauge(Math.max(0, cost.bits) / most, signed(cost.bits, 2), "ex-cost")),
-            h("td", {}, gauge(cost.weight, `${percent(cost.weight)} at “${words[cost.key]}”`)),
+        for (const { at, bits, row } of costs.sort((one, other) => other.bits - one.bits)) {
+          const best = largest(row);
+          const weight = there.length ? there.reduce((sum, key) => sum + row[key], 0) : row[best];
+          body.append(h("tr", { className: name(at) === name(state) ? "ex-here" : "" },
+            h("th", { scope: "row" }, button(name(at), () => explorer.set(at), { className: "ex-plain" })),
+            h("td", {}, gauge(Math.max(0, bits) / most, signed(bits, 2), "ex-cost")),
+            h("td", {}, gauge(weight, percent(weight) + (there.length ? "" : ` at “${words[best]}”`))),
           ));
         }
       });
-      return [told, table];
+      const heading = ["Head", "Bits lost without it", there.length ? `Its attention to “${expected}”` : "Its largest weight"];
+      return [
+        small(`The model expects “${expected}” after “${words[state.query]}”. What is lost of that when one head is switched off, and how hard that head looks.`),
+        h("table", { className: "ex-costs" }, h("thead", {}, h("tr", {}, ...heading.map((text) => h("th", { scope: "col" }, text)))), body),
+      ];
     },
 
     compare(explorer) {
@@ -517,9 +522,7 @@
           trial.setGate(at.layer, at.head, 0);
           const { bits } = this.lost(trial.run(ids));
           trial.setGate(at.layer, at.head, 1);
-          const row = this.row(at, state.query, this.intact);
-          const key = largest(row);
-          costs.push({ at, bits, key, weight: row[key] });
+          costs.push({ at, bits, row: this.row(at, state.query, this.intact) });
         }
         if (waiting.length) setTimeout(work);
         else done(costs);
@@ -677,7 +680,7 @@
       });
       this.allOn = button("All heads on", () => this.set({ off: [] }, true), { className: "ex-plain" });
       this.side = h("section", { className: "ex-side", ariaLabel: "Heads" }, h("p", { className: "ex-title" }, "Heads, a row a layer. What each does mostly, and its spread in bits."),
-        this.grid, this.about, h("p", { className: "ex-switch" }, this.flip, this.allOn), this.cost);
+        this.grid, this.about, h("p", { className: "ex-switch" }, this.flip, this.allOn));
 
       // Views
       this.tabs = Object.entries(VIEWS).map(([view, text]) => button(text, () => this.set({ view }), { role: "tab", className: "ex-tab", "data-view": view }));
@@ -695,7 +698,7 @@
       this.live = h("p", { className: "ex-hidden", ariaLive: "polite" });
       this.view = h("section", { className: "ex-view", ariaLabel: "View" }, this.tabList, this.panel, this.controls, this.spoken);
       this.main = h("div", { className: "ex-main" }, this.side, this.view);
-      this.append(h("div", { className: "live-body ex" }, head, this.tour, this.free, this.over, this.chips, this.main, this.live));
+      this.append(h("div", { className: "live-body ex" }, head, this.tour, this.free, this.over, this.chips, this.cost, this.main, this.live));
     }
 
     // Temperature, top-k, seed, and writing on.
@@ -763,6 +766,7 @@
       if (touring) this.drawTour(page.tour);
       else this.drawFree(page);
       this.drawChips();
+      this.drawCost();
       const withHeads = !touring || ["map", "costs"].includes(state.view);
       this.side.hidden = !withHeads;
       this.main.classList.toggle("ex-one", !withHeads);
@@ -867,11 +871,15 @@
       const off = state.off.includes(name(state));
       this.flip.textContent = `Switch head ${name(state)} ${off ? "on" : "off"}`;
       this.allOn.hidden = !state.off.length;
-      this.cost.hidden = !state.off.length;
-      if (state.off.length) {
-        const { target, before, after, bits } = this.lost();
-        this.cost.textContent = `Off: ${state.off.join(", ")}. After “${words[state.query]}” the model expected “${word(this.model.pieces([target])[0], false)}” with ${percent(before)}, now with ${percent(after)}: ${signed(Math.abs(bits), 2)} bits ${bits < 0 ? "won" : "lost"}.`;
-      }
+    }
+
+    drawCost() {
+      const { off, query } = this.state;
+      this.cost.hidden = !off.length;
+      if (!off.length) return;
+      const { target, before, after, bits } = this.lost();
+      const expected = word(this.model.pieces([target])[0], false);
+      this.cost.replaceChildren(h("strong", {}, `Off: ${off.join(", ")}.`), ` After “${this.words[query]}” the model expected “${expected}” with ${percent(before)}, now with ${percent(after)}: ${Math.abs(bits).toFixed(2)} bits ${bits < 0 ? "won" : "lost"}.`);
     }
 
     // The cell under the cursor in a sentence; aloud only after keys, and only when they rest.
