@@ -13,7 +13,6 @@ from generators.experiments.transformer.live import spelling
 from generators.files import ROOT
 
 SCRIPT = ROOT / "docs" / "assets" / "js" / "translator.js"
-GZIPPED = 7_000  # bytes, as the site sends it
 
 RUN = """
 const fs = require("fs"), vm = require("vm");

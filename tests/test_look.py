@@ -380,6 +380,9 @@ def test_the_hero_draws_the_words_and_marks_the_lines_that_cross():
     assert drawn.count("<text") == 6  # four words, two shares
     assert "end" not in drawn
     assert "“twenty” looks at “zwanzig”" in drawn
+    kept = {"read": example["source"], "written": example["target"], "maps": weights}
+    live = {"drawn": kept | {"source": "de", "target": "en", "number": 21}}
+    assert [hero.draw(hero.decode(one)) for one in hero.examples(live)] == [drawn]
 
 
 def test_the_theme_loses_what_no_page_can_match_and_nothing_else():

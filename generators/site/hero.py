@@ -46,7 +46,7 @@ def hero(inputs: Inputs, page: str) -> str:
     """
     name = str(inputs.extra.get("hero", ""))
     record = inputs.records.get(name)
-    found = [decode(example) for example in record.runs[0].get("examples", [])] if record else []
+    found = [decode(example) for example in examples(record.runs[0])] if record else []
     if not found:
         return ""
     best = max(found, key=merit)
@@ -56,6 +56,15 @@ def hero(inputs: Inputs, page: str) -> str:
         f'<p class="frame-head"><span><strong>{esc(best.title)}</strong>, {esc(best.subtitle)}</span>'
         f"<span>Cross-attention, last layer, mean of heads, %</span></p>{draw(best)}</div>"
     )
+
+
+def examples(run: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The decodes of a run: several to choose from, or the one that a live model's record keeps."""
+    if one := run.get("drawn"):
+        ways = (one["source"], one["target"])
+        kept = {"source": one["read"], "target": one["written"], "weights": one["maps"]}
+        return [kept | {"languages": ways, "number": one["number"]}]
+    return run.get("examples", [])
 
 
 def merit(d: Decode) -> tuple[bool, bool, int, int]:

@@ -181,7 +181,7 @@
       on(this.from, "change", turned("from", "to"));
       on(this.to, "change", turned("to", "from"));
       on(this.body.querySelector(".swap"), "click", () => this.set({ from: this.state.to, to: this.state.from }));
-      on(this.body.querySelector(".another"), "click", () => this.set({ n: Math.floor(Math.random() * this.page.limit) }));
+      on(this.body.querySelector(".another"), "click", () => this.set({ n: Math.floor(this.page.limit ** (0.25 + 0.75 * Math.random())) }));
       on(this.target, "pointerover focusin click", (_, button) => button && this.choose(this.buttons().indexOf(button)));
       on(this.target, "keydown", (event) => this.step(event));
       on(this.switches, "click", (_, button) => button && this.turn(button.dataset.head));
