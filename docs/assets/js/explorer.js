@@ -62,13 +62,13 @@
       probe.style.color = `var(--${token})`;
       return getComputedStyle(probe).color;
     };
-    const found = Object.fromEntries(["ink", "dim", "paper", "c2"].map((token) => [token, read(token)]));
-    found.steps = Array.from({ length: 10 }, (_, number) => read(`s${number}`));
-    const pixel = (colour) => new Uint32Array(Uint8Array.from([...colour.match(/[\d.]+/g).slice(0, 3), 255]).buffer)[0];
-    found.pixels = found.steps.map(pixel);
-    found.sans = getComputedStyle(element).getPropertyValue("--sans");
+    const [ink, dim, paper, c2] = ["ink", "dim", "paper", "c2"].map(read);
+    const steps = Array.from({ length: 10 }, (_, number) => read(`s${number}`));
+    const bytes = (colour) => Uint8Array.from([...colour.match(/[\d.]+/g).slice(0, 3), 255]);
+    const pixels = steps.map((colour) => new Uint32Array(bytes(colour).buffer)[0]);
+    const sans = getComputedStyle(element).getPropertyValue("--sans");
     probe.remove();
-    return found;
+    return { ink, dim, paper, c2, steps, pixels, sans };
   };
 
   // A head's whole map, one pixel a cell; the style sheet blows it up.
@@ -161,25 +161,23 @@
       const kind = key === best ? "ex-best" : "";
       drawing.append(svg("path", { d: path, "stroke-width": Math.max(0.7, 9 * weight).toFixed(1), class: kind }));
     });
+    const write = (index, x, text, given) => drawing.append(svg("text", { x, y: at(index), ...given }, text));
     words.forEach((text, index) => {
-      const off = index > query ? "ex-unseen" : "";
-      const look = index === query ? "ex-chosen" : "ex-faint";
-      drawing.append(
-        svg("text", { x: 172, y: at(index), "font-size": size, "text-anchor": "end", class: look }, text),
-        svg("text", { x: 388, y: at(index), "font-size": size, class: off }, text),
-      );
-      if (row[index] >= 0.01) {
-        const share = svg("text", { x: 500, y: at(index), class: "ex-share", "text-anchor": "end" }, percent(row[index]));
-        drawing.append(share);
-      }
+      const end = { "text-anchor": "end" };
+      write(index, 172, text, { "font-size": size, class: index === query ? "" : "ex-faint", ...end });
+      write(index, 388, text, { "font-size": size, class: index > query ? "ex-faint" : "" });
+      if (row[index] >= 0.01) write(index, 500, percent(row[index]), { class: "ex-share", ...end });
     });
     drawing.setAttribute("aria-label", `“${words[query]}” looks most at “${words[best]}”, ${percent(row[best])}`);
     return drawing;
   };
 
-  const bar = (share, kind = "") => h("span", { className: `ex-bar ${kind}`, style: `--w:${(100 * share).toFixed(2)}%` });
-
+  const bar = (share, kind = "") =>
+    h("span", { className: `ex-bar ${kind}`, style: `--w:${(100 * share).toFixed(2)}%` });
   const gauge = (share, text, kind) => h("span", { className: "ex-gauge" }, h("span", {}, bar(share, kind)), text);
+
+  const scrolled = (ariaLabel, inside) =>
+    h("div", { className: "ex-scroll", tabIndex: 0, role: "region", ariaLabel }, inside);
 
   // Arrow keys in a group of which one is chosen; the group is one stop of the Tab key.
   const arrows = (event, at, count, columns) => {
@@ -189,13 +187,22 @@
     event.preventDefault();
     return to >= 0 && to < count ? to : at;
   };
+  const walk = (group, columns, at, choose) => {
+    group.onkeydown = (event) => {
+      const to = arrows(event, at(), group.children.length, columns);
+      if (to === undefined) return;
+      choose(to);
+      group.children[to].focus();
+    };
+  };
 
   // Views: each draws one panel from what the element knows ---------------------------------------------------------
 
   const legend = () => {
     const scale = h("span", { className: "ex-scale", ariaHidden: "true" });
     for (let shade = 0; shade < 10; shade++) scale.append(h("i", { style: `background:var(--s${shade})` }));
-    return h("p", { className: "ex-small ex-legend" }, "0 ", scale, " 100\u202f%. Colour is the square root of the weight; a box marks a row’s largest.");
+    const told = " 100\u202f%. Colour is the square root of the weight; a box marks a row’s largest.";
+    return h("p", { className: "ex-small ex-legend" }, "0 ", scale, told);
   };
 
   const views = {
@@ -293,29 +300,34 @@
       });
       const heading = ["Head", "Bits lost without it", there.length ? `Its attention to “${expected}”` : "Its largest weight"];
       return [
-        small(`The model expects “${expected}” after “${words[state.query]}”. What is lost of that when one head is switched off, and how hard that head looks.`),
-        h("table", { className: "ex-costs" }, h("thead", {}, h("tr", {}, ...heading.map((text) => h("th", { scope: "col" }, text)))), body),
+        small(`The model expects “${expected}” after “${words[state.query]}”. `,
+          "What is lost of that when one head is switched off, and how hard that head looks."),
+        h("table", { className: "ex-costs" },
+          h("thead", {}, h("tr", {}, ...heading.map((text) => h("th", { scope: "col" }, text)))), body),
       ];
     },
 
     compare(explorer) {
       const { state, model } = explorer;
       const heads = h("select");
-      for (const at of explorer.heads()) heads.append(h("option", { value: name(at), selected: name(at) === state.other }, `head ${name(at)}`));
-      const text = h("input", { value: state.second, placeholder: "another sentence", autocomplete: "off", spellcheck: false });
+      for (const at of explorer.heads()) {
+        heads.append(h("option", { value: name(at), selected: name(at) === state.other }, `head ${name(at)}`));
+      }
+      const text = h("input", { value: state.second, placeholder: "another sentence", spellcheck: false });
       heads.onchange = () => explorer.set({ other: heads.value });
       text.onchange = () => explorer.set({ second: text.value });
       const second = text.value ? model.encode(text.value).slice(0, model.config.context) : explorer.ids;
       const [layer, head] = numbers(state.other);
-      const run = text.value ? explorer.spare().run(second) : explorer.run;
+      const run = text.value ? (state.off.length ? explorer.gated : explorer.spare()).run(second) : explorer.run;
       const pieces = model.pieces(second).map((piece, index) => word(piece, !index));
       const here = h("canvas");
       const there = h("canvas");
       const figure = (canvas, words, at, logits) => {
         const chances = Live.probabilities(logits, {});
         const best = largest(chances);
-        const said = `Head ${name(at)}. After “${words.at(-1)}” the model expects “${word(model.pieces([best])[0], false)}”, ${percent(chances[best])}.`;
-        return h("div", {}, canvas, small(said));
+        const expected = word(model.pieces([best])[0], false);
+        const said = `After “${words.at(-1)}” the model expects “${expected}”, ${percent(chances[best])}.`;
+        return h("div", {}, canvas, small(`Head ${name(at)}. ${said}`));
       };
       explorer.redraw = () => {
         const half = explorer.room < 440 ? explorer.room : explorer.room / 2 - 12;
@@ -326,8 +338,10 @@
       const vocabulary = model.config.vocab_size;
       const last = ({ logits }) => logits.subarray(logits.length - vocabulary);
       return [
-        h("p", { className: "ex-controls" }, h("label", {}, "Second map ", heads), h("label", { className: "ex-wide" }, "Second sentence, if it should be another ", text)),
-        h("div", { className: "ex-pair" }, figure(here, explorer.words, state, last(explorer.run)), figure(there, pieces, { layer, head }, last(run))),
+        h("p", { className: "ex-controls" }, h("label", {}, "Second map ", heads),
+          h("label", { className: "ex-wide" }, "Second sentence, if it should be another ", text)),
+        h("div", { className: "ex-pair" }, figure(here, explorer.words, state, last(explorer.run)),
+          figure(there, pieces, { layer, head }, last(run))),
       ];
     },
 
@@ -347,22 +361,28 @@
       const products = Array.from(q, (value, n) => value * keys[key * width + n]);
       const strip = (values, label) => {
         const scale = Math.max(...values.map(Math.abs), 1e-9);
-        const cells = values.map((value) => h("i", { title: signed(value, 3), className: value < 0 ? "ex-minus" : "ex-plus", style: `--w:${(100 * Math.abs(value) / scale).toFixed(0)}%` }));
-        return h("div", { className: "ex-strip" }, h("span", {}, label), h("span", { className: "ex-cells", ariaHidden: "true" }, ...cells));
+        const cells = values.map((value) => {
+          const height = `--w:${Math.round((100 * Math.abs(value)) / scale)}%`;
+          return h("i", { title: signed(value, 3), className: value < 0 ? "ex-minus" : "", style: height });
+        });
+        const bars = h("span", { className: "ex-cells", ariaHidden: "true" }, ...cells);
+        return h("div", { className: "ex-strip" }, h("span", {}, label), bars);
       };
-      const line = (what, sum, result) => h("tr", {}, h("th", { scope: "row" }, what), h("td", {}, sum), h("td", {}, result));
-      const first = products.slice(0, 3).map((value, n) => `${signed(q[n], 2)} × ${signed(keys[key * width + n], 2)}`).join(" + ");
-      const pair = `query ${query + 1}, key ${key + 1}`;
+      const line = (what, sum, result) =>
+        h("tr", {}, h("th", { scope: "row" }, what), h("td", {}, sum), h("td", {}, result));
+      const factors = [0, 1, 2].map((n) => `${signed(q[n], 2)} × ${signed(keys[key * width + n], 2)}`);
+      const exponent = `exp(${signed(scores[key], 3)} \u2212 ${signed(highest, 3)})`.replace("\u2212 \u2212", "+ ");
       return [
-        small(`Why does “${words[query]}” give “${words[key]}” its weight? Bars up to their own scale: blue is above zero, rust below. For another cell, choose it in the map.`),
+        small(`Why does “${words[query]}” give “${words[key]}” its weight? For another pair choose its cell in the map. `,
+          "Each row of bars has its own scale: blue is above zero, rust below."),
         strip([...q], `what “${words[query]}” asks`),
         strip([...keys.subarray(key * width, (key + 1) * width)], `what “${words[key]}” offers`),
         strip(products, "their products"),
-        h("table", { className: "ex-sums", ariaLabel: `The arithmetic of ${pair}` }, h("tbody", {},
-          line("Sum of the products", `${first} + … (${width} terms)`, signed(dot(key), 3)),
+        h("table", { className: "ex-sums", ariaLabel: "The arithmetic of this weight" }, h("tbody", {},
+          line("Sum of the products", `${factors.join(" + ")} + … (${width} terms)`, signed(dot(key), 3)),
           line("Divided by the root of the width", `${signed(dot(key), 3)} / √${width}`, signed(scores[key], 3)),
-          line("Its power, next to the largest", `exp(${signed(scores[key], 3)} \u2212 ${signed(highest, 3)})`.replace("\u2212 \u2212", "+ "), powers[key].toFixed(4)),
-          line(`Sum of all ${query + 1} powers`, query ? `later tokens are hidden: exp(\u2212∞) = 0` : "there is only one", total.toFixed(4)),
+          line("exp of it, less the largest one", exponent, powers[key].toFixed(4)),
+          line(`Sum of exp over ${query + 1} tokens`, query ? "later tokens are hidden: exp(\u2212∞) = 0" : "there is only one", total.toFixed(4)),
           line("Weight", `${powers[key].toFixed(4)} / ${total.toFixed(4)}`, percent(powers[key] / total)),
         )),
       ];
@@ -374,16 +394,20 @@
       const head = h("tr", {}, h("td"), ...words.map((text) => h("th", { scope: "col" }, text)));
       const rows = words.map((text, query) => h("tr", {}, h("th", { scope: "row" }, text),
         ...words.map((_, key) => h("td", {}, key > query ? "" : (100 * all[query * words.length + key]).toFixed(1)))));
-      const table = h("table", { className: "ex-table" }, h("caption", {}, `Head ${name(state)}: where each token (rows) looks (columns), per cent`), h("thead", {}, head), h("tbody", {}, ...rows));
-      return [h("div", { className: "ex-scroll", tabIndex: 0, role: "region", ariaLabel: "The weights of this head as a table" }, table)];
+      const caption = h("caption", {}, `Head ${name(state)}: where each token (rows) looks (columns), per cent`);
+      const table = h("table", { className: "ex-table" }, caption, h("thead", {}, head), h("tbody", {}, ...rows));
+      return [scrolled("The weights of this head as a table", table)];
     },
 
     code(explorer) {
       const text = explorer.python();
-      const copy = button("Copy", () => navigator.clipboard.writeText(text).then(() => (copy.textContent = "Copied")));
+      const copy = button("Copy", async () => {
+        await navigator.clipboard.writeText(text);
+        copy.textContent = "Copied";
+      });
       return [
         small("The same numbers with our code: run it in a clone of this project. ", copy),
-        h("div", { className: "ex-scroll", tabIndex: 0, role: "region", ariaLabel: "Python that reproduces what is shown" }, h("pre", {}, h("code", {}, text))),
+        scrolled("Python that reproduces what is shown", h("pre", {}, h("code", {}, text))),
       ];
     },
   };
@@ -468,7 +492,7 @@
       if (state.off.length) {
         for (const at of this.heads()) {
           const value = state.off.includes(name(at)) ? 0 : 1;
-          if (this.gated.gates[at.layer * model.config.n_heads + at.head] !== value) this.gated.setGate(at.layer, at.head, value);
+          this.gated.setGate(at.layer, at.head, value);
         }
         this.run = this.gated.run(this.ids);
       }
@@ -560,11 +584,7 @@
     restore() {
       if (!location.hash.startsWith(`#${this.id}?`)) return false;
       const given = new URLSearchParams(location.hash.slice(this.id.length + 2));
-      const { n_layers, n_heads } = this.model.config;
-      const known = (text) => {
-        const [layer, head] = numbers(text);
-        return layer >= 0 && layer < n_layers && head >= 0 && head < n_heads;
-      };
+      const known = this.heads().map(name);
       const number = (key, least, most, otherwise) => {
         const value = parseFloat(given.get(key));
         return value >= least && value <= most ? value : otherwise;
@@ -579,13 +599,13 @@
       state.text = given.get("text") ?? state.text;
       state.query = Math.floor(number("at", 1, Infinity, 1)) - 1;
       state.key = given.has("key") ? Math.floor(number("key", 1, state.query + 1, 1)) - 1 : undefined;
-      if (known(given.get("head") ?? "")) [state.layer, state.head] = numbers(given.get("head"));
-      state.off = (given.get("off") ?? "").split(",").filter(known);
+      if (known.includes(given.get("head"))) [state.layer, state.head] = numbers(given.get("head"));
+      state.off = (given.get("off") ?? "").split(",").filter((one) => known.includes(one));
       state.view = given.get("view") in VIEWS ? given.get("view") : "map";
       state.temperature = number("temperature", 0.1, 2, 1);
       state.topK = Math.floor(number("k", 0, 100, 0));
       state.seed = Math.floor(number("seed", 0, 1e6, 1));
-      if (known(given.get("other") ?? "")) state.other = given.get("other");
+      if (known.includes(given.get("other"))) state.other = given.get("other");
       state.second = given.get("second") ?? "";
       return true;
     }
@@ -606,12 +626,17 @@
     build() {
       const { model, state } = this;
       const { page } = model;
-      const weights = +this.getAttribute("bytes") / 1e6;
+      const size = +this.getAttribute("bytes") / 1e6;
 
-      this.modes = [["tour", "Tour"], ["explore", "Explore freely"]].map(([mode, text]) =>
-        button(text, () => this.set({ mode, view: mode === "explore" && this.state.view === "tokens" ? "map" : this.state.view }), { className: "ex-tab", "data-mode": mode }));
+      this.modes = [["tour", "Tour"], ["explore", "Explore freely"]].map(([mode, text]) => {
+        const change = () => {
+          const { view } = this.state;
+          this.set({ mode, view: mode === "explore" && view === "tokens" ? "map" : view });
+        };
+        return button(text, change, { className: "ex-tab", "data-mode": mode });
+      });
       const head = h("div", { className: "ex-head" },
-        h("p", {}, h("strong", {}, "A small GPT-2, live in this page"), ` ${weights ? `${weights.toFixed(1)} MB, ` : ""}nothing leaves your device`),
+        h("p", {}, h("strong", {}, "A small GPT-2, live in this page"), ` ${size.toFixed(1)} MB, nothing leaves your device`),
         h("div", { className: "ex-tabs", role: "group", ariaLabel: "How to use it" }, ...this.modes));
 
       // The tour
@@ -645,12 +670,7 @@
       // Token chips
       this.over = h("p", { className: "ex-title" });
       this.chips = h("div", { className: "ex-chips", role: "radiogroup" });
-      this.chips.onkeydown = (event) => {
-        const to = arrows(event, this.state.query, this.words.length, 1);
-        if (to === undefined) return;
-        this.set({ query: to }, true);
-        this.chips.children[to].focus();
-      };
+      walk(this.chips, 1, () => this.state.query, (query) => this.set({ query }, true));
       this.chips.onclick = (event) => {
         const chip = event.target.closest("button");
         if (chip) this.set({ query: [...this.chips.children].indexOf(chip) });
@@ -659,18 +679,14 @@
       // Heads
       const { n_heads } = model.config;
       this.buttons = this.heads().map((at) => {
-        const known = page.heads[at.layer][at.head];
+        const { kind } = page.heads[at.layer][at.head];
         return h("button", { type: "button", role: "radio", onclick: () => this.set(at) },
-          h("canvas", { width: 1, height: 1, ariaHidden: "true" }), h("span", { className: "ex-habit" }, HABITS[known.kind]?.[0] ?? known.kind), h("span", { className: "ex-bits" }));
+          h("canvas", { ariaHidden: "true" }), h("span", { className: "ex-habit" }, HABITS[kind]?.[0] ?? kind), h("span"));
       });
-      this.grid = h("div", { className: "ex-grid", role: "radiogroup", ariaLabel: "Heads: one row a layer", style: `--n:${n_heads}` }, ...this.buttons);
-      this.grid.onkeydown = (event) => {
-        const now = this.state.layer * n_heads + this.state.head;
-        const to = arrows(event, now, this.buttons.length, n_heads);
-        if (to === undefined) return;
-        this.set(this.heads()[to], true);
-        this.buttons[to].focus();
-      };
+      const group = { role: "radiogroup", ariaLabel: "Heads: one row a layer", style: `--n:${n_heads}` };
+      this.grid = h("div", { className: "ex-grid", ...group }, ...this.buttons);
+      const chosen = () => this.state.layer * n_heads + this.state.head;
+      walk(this.grid, n_heads, chosen, (to) => this.set(this.heads()[to], true));
       this.about = small();
       this.cost = h("p", { className: "ex-small ex-lost" });
       this.flip = button("", () => {
@@ -679,26 +695,23 @@
         this.set({ off: off.includes(one) ? off.filter((other) => other !== one) : [...off, one].sort() }, true);
       });
       this.allOn = button("All heads on", () => this.set({ off: [] }, true), { className: "ex-plain" });
-      this.side = h("section", { className: "ex-side", ariaLabel: "Heads" }, h("p", { className: "ex-title" }, "Heads, a row a layer. What each does mostly, and its spread in bits."),
-        this.grid, this.about, h("p", { className: "ex-switch" }, this.flip, this.allOn));
+      const told = h("p", { className: "ex-title" }, "Heads, a row a layer. What each does mostly, and its spread in bits.");
+      this.side = h("section", { className: "ex-side", ariaLabel: "Heads" }, told, this.grid, this.about, h("p", { className: "ex-switch" }, this.flip, this.allOn));
 
       // Views
-      this.tabs = Object.entries(VIEWS).map(([view, text]) => button(text, () => this.set({ view }), { role: "tab", className: "ex-tab", "data-view": view }));
+      this.tabs = Object.entries(VIEWS).map(([view, text]) =>
+        button(text, () => this.set({ view }), { role: "tab", className: "ex-tab", "data-view": view }));
       this.tabList = h("div", { className: "ex-tabs", role: "tablist", ariaLabel: "Views" }, ...this.tabs);
-      this.tabList.onkeydown = (event) => {
-        const keys = Object.keys(VIEWS);
-        const to = arrows(event, keys.indexOf(this.state.view), keys.length, keys.length);
-        if (to === undefined) return;
-        this.set({ view: keys[to] });
-        this.tabs[to].focus();
-      };
+      const keys = Object.keys(VIEWS);
+      walk(this.tabList, 1, () => keys.indexOf(this.state.view), (to) => this.set({ view: keys[to] }));
       this.controls = this.sampling();
       this.panel = h("div", { className: "ex-panel", role: "tabpanel" });
       this.spoken = h("p", { className: "ex-spoken" });
       this.live = h("p", { className: "ex-hidden", ariaLive: "polite" });
-      this.view = h("section", { className: "ex-view", ariaLabel: "View" }, this.tabList, this.panel, this.controls, this.spoken);
-      this.main = h("div", { className: "ex-main" }, this.side, this.view);
-      this.append(h("div", { className: "live-body ex" }, head, this.tour, this.free, this.over, this.chips, this.cost, this.main, this.live));
+      const view = h("section", { ariaLabel: "View" }, this.tabList, this.panel, this.controls, this.spoken);
+      this.main = h("div", { className: "ex-main" }, this.side, view);
+      this.append(h("div", { className: "live-body ex" }, head, this.tour, this.free, this.over, this.chips, this.cost,
+        this.main, this.live));
     }
 
     // Temperature, top-k, seed, and writing on.
@@ -707,16 +720,22 @@
         const input = h("input", { type: "range", min, max, step: steps, value: this.state[key] });
         const shown = h("output", {}, told(this.state[key]));
         input.oninput = () => this.set({ [key]: +input.value });
-        return { node: h("label", {}, `${text} `, input, shown), show: () => ((input.value = this.state[key]), (shown.value = told(this.state[key]))) };
+        const show = () => {
+          input.value = this.state[key];
+          shown.value = told(this.state[key]);
+        };
+        return { node: h("label", {}, `${text} `, input, shown), show };
       };
       this.sliders = [
         slider("Temperature", "temperature", 0.1, 2, 0.1, (value) => value.toFixed(1)),
         slider("Top-k", "topK", 0, 40, 1, (value) => (value ? `best ${value}` : "all")),
       ];
-      const seed = h("input", { type: "number", min: 0, max: 1e6, value: this.state.seed, oninput: () => this.set({ seed: Math.max(0, Math.floor(seed.value) || 0) }) });
+      const seed = h("input", { type: "number", min: 0, max: 1e6, value: this.state.seed });
+      seed.oninput = () => this.set({ seed: Math.max(0, Math.floor(seed.value) || 0) });
       this.sliders.push({ show: () => document.activeElement === seed || (seed.value = this.state.seed) });
       this.full = h("span", { className: "ex-small" });
-      return h("div", { className: "ex-controls ex-sampling" }, ...this.sliders.slice(0, 2).map(({ node }) => node), h("label", {}, "Seed ", seed),
+      const [temperature, topK] = this.sliders;
+      return h("div", { className: "ex-controls ex-sampling" }, temperature.node, topK.node, h("label", {}, "Seed ", seed),
         button("Write one token", () => this.write(1)), button("Write twelve", () => this.write(12)), this.full);
     }
 
@@ -724,10 +743,11 @@
       const random = Live.random(this.state.seed);
       const model = this.state.off.length ? this.gated : this.model;
       const { context, vocab_size } = model.config;
+      const shape = { temperature: this.state.temperature, topK: this.state.topK || undefined };
       const ids = [...this.ids];
       for (let n = 0; n < count && ids.length < context; n++) {
         const { logits } = model.run(ids);
-        const chances = Live.probabilities(logits.subarray((ids.length - 1) * vocab_size), { temperature: this.state.temperature, topK: this.state.topK || undefined });
+        const chances = Live.probabilities(logits.subarray((ids.length - 1) * vocab_size), shape);
         const token = Live.sample(chances, random);
         if (token === vocab_size - 1) break; // the end of a text
         ids.push(token);
@@ -817,11 +837,16 @@
         const ids = model.encode(text).slice(0, model.config.context);
         return this.strangeness(ids, this.spare().run(ids));
       }));
-      const rule = preset ? `${preset.task} New sentences like this one come out right in ${percent(preset.score)} of cases. ` : "";
-      const said = [`${rule}${this.ids.length} of at most ${model.config.context} tokens, ${bits.toFixed(1)} bits each.`];
-      if (this.empty) said.splice(0, 1, "Write something: until then the model reads a blank.");
-      if (this.cut) said.push(`The model reads ${model.config.context} tokens at most; the rest of your text is left out.`);
-      if (bits > 1.25 * this.usual) said.push(`The examples cost it at most ${this.usual.toFixed(1)}: this model has never seen words like these, so do not trust what it says of them.`);
+      const { context } = model.config;
+      const said = [];
+      if (preset) said.push(`${preset.task} New sentences like this one come out right in ${percent(preset.score)} of cases.`);
+      if (this.empty) said.push("Write something: until then the model reads a blank.");
+      else said.push(`${this.ids.length} of at most ${context} tokens, ${bits.toFixed(1)} bits each.`);
+      if (this.cut) said.push(`The model reads ${context} tokens at most; the rest of your text is left out.`);
+      if (bits > 1.25 * this.usual) {
+        said.push(`The examples cost it at most ${this.usual.toFixed(1)}: this model has never seen words like these, `
+          + "so do not trust what it says of them.");
+      }
       this.honest.textContent = said.join(" ");
     }
 
@@ -833,12 +858,16 @@
       this.chips.ariaLabel = "Tokens: choose the one that looks";
       // Chips are kept where there are enough of them, so that the focus stays.
       while (this.chips.children.length > words.length) this.chips.lastChild.remove();
-      while (this.chips.children.length < words.length) this.chips.append(h("button", { type: "button", role: "radio" }, h("span"), h("small")));
+      while (this.chips.children.length < words.length) {
+        this.chips.append(h("button", { type: "button", role: "radio" }, h("span"), h("small")));
+      }
       words.forEach((text, at) => {
         const chip = this.chips.children[at];
         const seen = at <= state.query;
         const shade = seen ? step(row[at]) : 0;
-        chip.className = [!at || pieces[at][0] === " " ? "ex-apart" : "", seen ? `ex-s${shade}` : "ex-unseen", at === state.query ? "ex-chosen" : ""].join(" ");
+        const apart = !at || pieces[at][0] === " " ? "ex-apart" : "";
+        const chosen = at === state.query ? "ex-chosen" : "";
+        chip.className = `${apart} ${seen ? `ex-s${shade}` : "ex-unseen"} ${chosen}`;
         chip.firstChild.textContent = pieces[at].trim() || text;
         chip.lastChild.className = seen && row[at] >= 0.005 ? "" : "ex-none";
         chip.lastChild.textContent = seen ? Math.round(100 * row[at]) : "\u2013";
@@ -862,12 +891,14 @@
         made.setAttribute("aria-checked", chosen);
         made.tabIndex = chosen ? 0 : -1;
         made.lastChild.textContent = off ? "off" : `${bits.toFixed(1)} bits`;
-        made.ariaLabel = `Head ${name(at)}, ${(HABITS[known.kind] ?? [known.kind])[0]}, ${bits.toFixed(1)} bits${off ? ", switched off" : ""}`;
+        const habit = (HABITS[known.kind] ?? [known.kind])[0];
+        made.ariaLabel = `Head ${name(at)}, ${habit}, ${bits.toFixed(1)} bits${off ? ", switched off" : ""}`;
       });
       const { kind, share, cost } = page.heads[state.layer][state.head];
       const habit = (HABITS[kind] ?? [0, kind])[1];
       const mean = kind === "mixed" ? "" : `, ${percent(share)} of its attention over many sentences`;
-      this.about.replaceChildren(h("strong", {}, `Head ${name(state)}`), ` looks ${habit}${mean}. Without it, ${signed(cost, 2)} bits a token are lost on average.`);
+      this.about.replaceChildren(h("strong", {}, `Head ${name(state)}`), ` looks ${habit}${mean}. `,
+        `Without it, ${signed(cost, 2)} bits of the right answer are lost on average.`);
       const off = state.off.includes(name(state));
       this.flip.textContent = `Switch head ${name(state)} ${off ? "on" : "off"}`;
       this.allOn.hidden = !state.off.length;
@@ -879,7 +910,9 @@
       if (!off.length) return;
       const { target, before, after, bits } = this.lost();
       const expected = word(this.model.pieces([target])[0], false);
-      this.cost.replaceChildren(h("strong", {}, `Off: ${off.join(", ")}.`), ` After “${this.words[query]}” the model expected “${expected}” with ${percent(before)}, now with ${percent(after)}: ${Math.abs(bits).toFixed(2)} bits ${bits < 0 ? "won" : "lost"}.`);
+      const change = `${Math.abs(bits).toFixed(2)} bits ${bits < 0 ? "won" : "lost"}`;
+      this.cost.replaceChildren(h("strong", {}, `Off: ${off.join(", ")}.`), ` After “${this.words[query]}” the model `
+        + `expected “${expected}” with ${percent(before)}, now with ${percent(after)}: ${change}.`);
     }
 
     // The cell under the cursor in a sentence; aloud only after keys, and only when they rest.
@@ -891,7 +924,8 @@
       const told = best === cell.key
         ? `${from} gives most to ${to}: ${percent(row[best])}.`
         : `${from} gives ${percent(row[cell.key])} to ${to}, and most to “${words[best]}”, ${percent(row[best])}.`;
-      this.spoken.textContent = `${told} Spread: ${Live.entropy(row).toFixed(2)} bits, where 0 is one token alone and ${Math.log2(row.length).toFixed(2)} all alike.`;
+      const [spread, most] = [Live.entropy(row), Math.log2(row.length)].map((bits) => bits.toFixed(2));
+      this.spoken.textContent = `${told} Spread: ${spread} bits, where 0 is one token alone and ${most} all alike.`;
       if (loud) this.announce(this.cost.hidden ? this.spoken.textContent : this.cost.textContent);
     }
 
