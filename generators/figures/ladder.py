@@ -80,7 +80,7 @@ YEARS = {"Transformer": 2017, "GPT-1": 2018, "GPT-2": 2019}
 
 
 def climb(record: Record) -> Figure:
-    """Bits per byte from a decoder of 2017 to GPT-2, change by change, in 4 and 12 layers; and the time of a step."""
+    """Bits per byte from a decoder of 2017 to GPT-2, change by change, in 2 and 12 layers; and the time of a step."""
     shallow, deep = record.settings["depths"]
     timed = records("ladder").get("ladder.steps")
     heads = len({words.paper for words in RUNGS.values()})

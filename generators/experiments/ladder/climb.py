@@ -120,20 +120,20 @@ def climb(
     }
 
 
-RATES = {f"{name}_{depth}": 5e-3 for name in RUNGS for depth in (4, 12)}
+RATES = {f"{name}_{depth}": 5e-3 for name in RUNGS for depth in (2, 12)}
 
 EXPERIMENTS = {
     "climb": Experiment(
         question="From a decoder of 2017 to GPT-2, change by change: what does each buy, and what does it cost?",
         run=climb,
         settings=dict(
-            depths=[4, 12],
+            depths=[2, 12],
             vocab_size=512,
-            train_every=20,
-            test_every=30,
-            batch=8,
-            steps=200,
-            warmup=20,
+            train_every=30,
+            test_every=60,
+            batch=4,
+            steps=350,
+            warmup=35,
             lr=RATES,
             d_model=32,
             n_heads=4,
@@ -177,7 +177,7 @@ def each_lowers_the_loss(record: Record) -> str:
 
 
 def place_matters_in_depth(record: Record) -> str:
-    """Holds if norms first lower the loss in twelve layers, and by more than in four, both by paired intervals.
+    """Holds if norms first lower the loss in twelve layers, and by more than in two, both by paired intervals.
 
     In part if they lower it in twelve, but not surely by more.
     """
@@ -187,19 +187,19 @@ def place_matters_in_depth(record: Record) -> str:
 
 def constant_belongs_to_width(record: Record) -> str:
     """Holds if 0.02 in proportion to the width ends lower than 0.02 itself, at both depths; in part: at one."""
-    lower = [record[f"width_buys.{depth}"].low > 0 for depth in (4, 12)]
+    lower = [record[f"width_buys.{depth}"].low > 0 for depth in (2, 12)]
     return HOLDS if all(lower) else IN_PART if any(lower) else FAILS
 
 
 def gelu_beats_relu(record: Record) -> str:
     """Holds if GELU lowers the loss at both depths, by paired intervals; in part: at one."""
-    lower = [record[f"bought.GELU_{depth}"].low > 0 for depth in (4, 12)]
+    lower = [record[f"bought.GELU_{depth}"].low > 0 for depth in (2, 12)]
     return HOLDS if all(lower) else IN_PART if any(lower) else FAILS
 
 
 def learnt_are_nearly_identical(record: Record) -> str:
     """Holds if the interval of what learnt positions buy lies within 0.03 bits at both depths; in part: at one."""
-    found = [record[f"bought.learnt_positions_{depth}"] for depth in (4, 12)]
+    found = [record[f"bought.learnt_positions_{depth}"] for depth in (2, 12)]
     same = [each.low > -0.03 and each.high < 0.03 for each in found]
     return HOLDS if all(same) else IN_PART if any(same) else FAILS
 
@@ -211,13 +211,13 @@ def smaller_branches_help(record: Record) -> str:
 
 def bytes_cost_nothing(record: Record) -> str:
     """Holds if tokens over bytes cost at most 0.02 bits per byte at both depths, by the interval; in part: at one."""
-    cheap = [record[f"bought.byte_tokens_{depth}"].low > -0.02 for depth in (4, 12)]
+    cheap = [record[f"bought.byte_tokens_{depth}"].low > -0.02 for depth in (2, 12)]
     return HOLDS if all(cheap) else IN_PART if any(cheap) else FAILS
 
 
 def gpt2_beats_2017(record: Record) -> str:
     """Holds if GPT-2's network ends lower than the decoder of 2017 at both depths, on its tokens; in part: at one."""
-    lower = [record[f"altogether.{depth}"].low > 0 for depth in (4, 12)]
+    lower = [record[f"altogether.{depth}"].low > 0 for depth in (2, 12)]
     return HOLDS if all(lower) else IN_PART if any(lower) else FAILS
 
 
@@ -229,7 +229,7 @@ CLAIMS = [
         text="Each change from the decoder of 2017 to GPT-2 lowers the loss.",
         where="what a list of changes suggests",
         experiment="ladder.climb",
-        did=f"{DID.format('four and twelve')} The number is what all of them buy together in twelve layers, in bits "
+        did=f"{DID.format('two and twelve')} The number is what all of them buy together in twelve layers, in bits "
         "per byte.",
         rule=Rule(each_lowers_the_loss, forecast=0.02),
         measured="altogether.12:f3",
@@ -240,7 +240,7 @@ CLAIMS = [
         text="Where the norm stands matters in depth.",
         where="GPT-2, Section 2.3; Xiong et al. 2020",
         experiment="ladder.climb",
-        did=f"{DID.format('four and twelve')} The number is what norms first buy in twelve layers more than in four.",
+        did=f"{DID.format('two and twelve')} The number is what norms first buy in twelve layers more than in two.",
         rule=Rule(place_matters_in_depth, forecast=0.6),
         measured="deeper_buys.norms_first:f3",
     ),
@@ -249,17 +249,17 @@ CLAIMS = [
         text="0.02 is a constant of width 768: in proportion to the width it does better in a narrow model.",
         where="our own",
         experiment="ladder.climb",
-        did=f"{DID.format('four and twelve')} Beside the rung of GPT-1's start: 0.02 as printed, at width 32. The "
-        "number is what the proportion buys in four layers.",
+        did=f"{DID.format('two and twelve')} Beside the rung of GPT-1's start: 0.02 as printed, at width 32. The "
+        "number is what the proportion buys in two layers.",
         rule=Rule(constant_belongs_to_width, forecast=0.8),
-        measured="width_buys.4:f3",
+        measured="width_buys.2:f3",
     ),
     Claim(
         id="R4",
         text="GELU is better than ReLU.",
         where="GPT-1, Section 4.1; said of both",
         experiment="ladder.climb",
-        did=f"{DID.format('four and twelve')} The number is what it buys in twelve.",
+        did=f"{DID.format('two and twelve')} The number is what it buys in twelve.",
         rule=Rule(gelu_beats_relu, forecast=0.15),
         measured="bought.GELU_12:f3",
         said=True,
@@ -269,9 +269,9 @@ CLAIMS = [
         text="Learnt positions do nearly as sinusoids do.",
         where="Attention Is All You Need, Section 3.5; GPT-1, Section 4.1",
         experiment="ladder.climb",
-        did=f"{DID.format('four and twelve')} The number is what they buy in four.",
+        did=f"{DID.format('two and twelve')} The number is what they buy in two.",
         rule=Rule(learnt_are_nearly_identical, forecast=0.4),
-        measured="bought.learnt_positions_4:f3",
+        measured="bought.learnt_positions_2:f3",
     ),
     Claim(
         id="R6",
@@ -297,9 +297,9 @@ CLAIMS = [
         text="GPT-2's network learns better than the decoder of 2017 at the same budget.",
         where="what the order of the papers suggests",
         experiment="ladder.climb",
-        did=f"{DID.format('four and twelve')} The number is how far the sixth change is from none, four layers.",
+        did=f"{DID.format('two and twelve')} The number is how far the sixth change is from none, two layers.",
         rule=Rule(gpt2_beats_2017, forecast=0.6),
-        measured="altogether.4:f3",
+        measured="altogether.2:f3",
         said=True,
     ),
 ]
