@@ -148,7 +148,6 @@ def hint(
         },
         "curve": means(losses, points),
         "tested": len(numbers),
-        "score": share_right["with"],
     }
 
 
@@ -197,11 +196,8 @@ EXPERIMENTS = {
             d_ff=16,
             n_layers=1,
         ),
-        seeds=(0, 1, 2),
-        tune={"lr": [2.5e-3, 5e-3, 1e-2]},
-        score="score",
         tolerance=dict(
-            **dict.fromkeys(("right", "switches", "better_than_wrong", "score"), 0.6),
+            **dict.fromkeys(("right", "switches", "better_than_wrong"), 0.6),
             **dict.fromkeys(("misspelt_helps", "misspelt_costs", "share_right"), 0.6),
             bits=None,
             mean_bits=None,
