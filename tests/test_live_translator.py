@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from generators.data import LANGUAGES, in_words, words
-from generators.experiments.transformer.live import spelling
+from generators.experiments.transformer.live_page import spelling
 from generators.files import ROOT
 
 SCRIPT = ROOT / "docs" / "assets" / "js" / "translator.js"
