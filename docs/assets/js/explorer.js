@@ -24,7 +24,7 @@
     if (number > 0 && number < 0.1) return "under 0.1\u202f%";
     return `${number.toFixed(number < 9.95 && number > 0 ? 1 : 0)}\u202f%`;
   };
-  const signed = (number, digits) => number.toFixed(digits).replace("-", "\u2212");
+  const signed = (number, digits) => number.toFixed(digits).replace(/^-(?=.*[1-9])/, "\u2212").replace("-", "");
   const name = ({ layer, head }) => `${layer + 1}.${head + 1}`;
   const numbers = (text) => text.split(".").map((part) => part - 1);
   // Where a row of weights is largest.
@@ -925,7 +925,9 @@
         ? `${from} gives most to ${to}: ${percent(row[best])}.`
         : `${from} gives ${percent(row[cell.key])} to ${to}, and most to “${words[best]}”, ${percent(row[best])}.`;
       const [spread, most] = [Live.entropy(row), Math.log2(row.length)].map((bits) => bits.toFixed(2));
-      this.spoken.textContent = `${told} Spread: ${spread} bits, where 0 is one token alone and ${most} all alike.`;
+      this.spoken.textContent = cell.query
+        ? `${told} Spread: ${spread} bits, where 0 is one token alone and ${most} all alike.`
+        : `${from} comes first: it can look at nothing but itself.`;
       if (loud) this.announce(this.cost.hidden ? this.spoken.textContent : this.cost.textContent);
     }
 
