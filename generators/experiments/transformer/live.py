@@ -46,6 +46,15 @@ from generators.weights import LEARNT, LIVE, both_of, part_of, restored
 from implementations.transformer import Transformer
 
 
+def as_visitors_type(numbers: Tensor) -> Tensor:
+    """How likely each number is in training: those of one, two, three and four digits equally often, all told.
+
+    Drawn evenly, only one of a hundred would be below 100, and the small ones are what one types first.
+    """
+    digits = torch.tensor([len(str(number)) for number in numbers.tolist()])
+    return 1.0 / torch.bincount(digits)[digits].clamp(min=20)
+
+
 def make_live(
     seed: int,
     limit: int,
@@ -59,7 +68,8 @@ def make_live(
     """Train one model for all twelve directions; its weights as learnt, and rounded."""
     data = corpus(limit, merges)
     model = Transformer(config_for(data, **sizes))
-    for _ in training(model, loss_on(model), batches(data, batch), steps, lr, warmup):
+    numbers = batches(data, batch, chances=as_visitors_type(data.trained))
+    for _ in training(model, loss_on(model), numbers, steps, lr, warmup):
         pass
     return both_of(model.state_dict())
 
