@@ -65,8 +65,7 @@ def check_count_parameters(answer) -> None:
 
     mistakes = [untied, no_positions, no_biases, narrow_biases, no_norms, no_last_norm]
     mistakes += [only_gains, one_norm, no_output, square]
-    published = [(50_257, 1024, 12, 768), (50_257, 1024, 48, 1600)]
-    compare(answer, right, mistakes, (7, 5, 2, 4), (11, 3, 3, 2), *published)
+    compare(answer, right, mistakes, (7, 5, 2, 4), (11, 3, 3, 2), (50_257, 1024, 12, 768))
 
 
 LOG_2 = math.log(2)
@@ -271,15 +270,18 @@ def matrices(block: int) -> list[str]:
     return [f"blocks.{block}.{name}.weight" for name in (*attention, *feed_forward)]
 
 
+def block_of(name: str) -> int:
+    """The block that a matrix belongs to."""
+    return int(name.split(".")[1])
+
+
 def check_initial_deviations(answer) -> None:
     """Grade an answer to `initial_deviations`."""
     writes = ("output.weight", "contract.weight")
+    reads = ("query.weight", "key.weight", "value.weight", "expand.weight")
 
-    def scaled(names, n_layers, deviation, chosen=writes, factor=lambda n, name: (2 * n) ** -0.5):
-        return [
-            deviation * factor(n_layers, name) if name.endswith(chosen) else deviation
-            for name in names
-        ]
+    def scaled(names, n, deviation, chosen=writes, factor=lambda n, name: (2 * n) ** -0.5):
+        return [deviation * (factor(n, x) if x.endswith(chosen) else 1) for x in names]
 
     def right(names, n_layers, deviation):
         return scaled(names, n_layers, deviation)
@@ -300,12 +302,7 @@ def check_initial_deviations(answer) -> None:
     def by_depth(names, n_layers, deviation):
         """Each block is divided by a number of its own, by its place. The factor is the same in
         all of them."""
-        return scaled(
-            names,
-            n_layers,
-            deviation,
-            factor=lambda _, name: (2 * (int(name.split(".")[1]) + 1)) ** -0.5,
-        )
+        return scaled(names, n_layers, deviation, factor=lambda _, x: (2 * block_of(x) + 2) ** -0.5)
 
     def everything(names, n_layers, deviation):
         """All weights are divided, the embeddings too. Only what is added to the stream by a block
@@ -315,10 +312,7 @@ def check_initial_deviations(answer) -> None:
     def whole_blocks(names, n_layers, deviation):
         """All matrices of the blocks are divided. Only those are meant whose output is added to
         the stream: two in each block."""
-        return [
-            deviation * (2 * n_layers) ** -0.5 if name.startswith("blocks") else deviation
-            for name in names
-        ]
+        return scaled(names, n_layers, deviation, chosen=(*reads, *writes))
 
     def attention_only(names, n_layers, deviation):
         """The feed-forward network adds to the stream too, and its last matrix is not divided."""
@@ -331,7 +325,6 @@ def check_initial_deviations(answer) -> None:
     def entrances(names, n_layers, deviation):
         """The matrices at the entrance of the sub-layers are divided. Those at the exit write into
         the stream."""
-        reads = ("query.weight", "key.weight", "value.weight", "expand.weight")
         return scaled(names, n_layers, deviation, chosen=reads)
 
     def nothing(names, n_layers, deviation):
@@ -384,10 +377,6 @@ def check_to_tokens(answer) -> None:
         """Characters that are not ASCII became question marks. No text is unknown in bytes."""
         return merged(list(text.encode("ascii", "replace")), merges)
 
-    def left_out(text, merges):
-        """Characters that are not ASCII are left out. No text is unknown in bytes."""
-        return merged(list(text.encode("ascii", "ignore")), merges)
-
     def other_bytes(text, merges):
         """These are the bytes of UTF-16. The tokens are those of UTF-8."""
         return merged(list(text.encode("utf-16-le")), merges)
@@ -414,7 +403,7 @@ def check_to_tokens(answer) -> None:
         is 256."""
         return merged(list(text.encode()), merges, first=257)
 
-    mistakes = [characters, question_marks, left_out, other_bytes, bytes_alone, from_the_left]
+    mistakes = [characters, question_marks, other_bytes, bytes_alone, from_the_left]
     mistakes += [last_learnt, rank_alone, one_too_many]
     texts = ("abc low", "café → où", "aaaabcbcd", "", "\x00 日本")
     compare(answer, right, mistakes, *((text, MERGES) for text in texts))
@@ -503,46 +492,38 @@ def check_sampling_distribution(answer) -> None:
 def check_stream_variance(answer) -> None:
     """Grade an answer to `stream_variance`, without a number that would give it away."""
     places = ["norms", "norms, divided", "no norms", "no norms, divided"]
-
-    def right(n, s, v):
-        return [s + 2 * n * v, s + v, s * (1 + v) ** (2 * n), s * (1 + v / (2 * n)) ** (2 * n)]
-
+    right = [  # n is 2 L, s the start, v what a branch adds
+        lambda n, s, v: s + n * v,
+        lambda n, s, v: s + v,
+        lambda n, s, v: s * (1 + v) ** n,
+        lambda n, s, v: s * (1 + v / n) ** n,
+    ]
+    twice = "How often does a block add to the stream?"
+    begun = "The stream has a variance before the first block too."
+    factor = "The factor is not in it."
+    root = "The weights are divided by a root. What happens to a variance then?"
+    deeper = "Now a branch reads more, the deeper it stands."
+    second = "The second branch does not read the variance of the start."
     mistakes = [
-        (0, lambda n, s, v: s + n * v, "How often does a block add to the stream?"),
-        (0, lambda n, s, v: 2 * n * v, "The stream has a variance before the first block too."),
-        (0, lambda n, s, v: s * (1 + v) ** (2 * n), "Does a branch read the stream as it is?"),
-        (
-            0,
-            lambda n, s, v: (s**0.5 + 2 * n * v**0.5) ** 2,
-            "Deviations of independent things do not add up.",
-        ),
-        (1, lambda n, s, v: s + 2 * n * v, "The factor is not in it."),
-        (
-            1,
-            lambda n, s, v: s + v * (2 * n) ** 0.5,
-            "The weights are divided by a root. What happens to a variance then?",
-        ),
-        (1, lambda n, s, v: s + v / (2 * n), "That is the stream after a single branch."),
-        (1, lambda n, s, v: s + v / 2, "How often does a block add to the stream?"),
-        (1, lambda n, s, v: s / (2 * n) + v, "The factor is not applied to what the blocks read."),
-        (1, lambda n, s, v: v, "The stream has a variance before the first block too."),
-        (2, lambda n, s, v: s + 2 * n * v, "Now a branch reads more, the deeper it stands."),
-        (
-            2,
-            lambda n, s, v: s + 2 * n * s * v,
-            "The second branch does not read the variance of the start.",
-        ),
-        (2, lambda n, s, v: s * (1 + v) ** n, "How often does a block add to the stream?"),
-        (2, lambda n, s, v: s * v ** (2 * n), "A branch is added; it does not replace the stream."),
-        (3, lambda n, s, v: s + v, "Now a branch reads more, the deeper it stands."),
-        (3, lambda n, s, v: s * (1 + v), "The second branch does not read the variance of the start."),
-        (3, lambda n, s, v: s * (1 + v) ** (2 * n), "The factor is not in it."),
-        (
-            3,
-            lambda n, s, v: s * (1 + v / (2 * n) ** 0.5) ** (2 * n),
-            "The weights are divided by a root. What happens to a variance then?",
-        ),
-        (3, lambda n, s, v: s * (1 + v / (2 * n)) ** n, "How often does a block add to the stream?"),
+        (0, lambda n, s, v: s + n / 2 * v, twice),
+        (0, lambda n, s, v: n * v, begun),
+        (0, right[2], "Does a branch read the stream as it is?"),
+        (0, lambda n, s, v: (s**0.5 + n * v**0.5) ** 2, "Deviations of independent things do not add up."),
+        (1, right[0], factor),
+        (1, lambda n, s, v: s + v * n**0.5, root),
+        (1, lambda n, s, v: s + v / n, "That is the stream after a single branch."),
+        (1, lambda n, s, v: s + v / 2, twice),
+        (1, lambda n, s, v: s / n + v, "The factor is not applied to what the blocks read."),
+        (1, lambda n, s, v: v, begun),
+        (2, right[0], deeper),
+        (2, lambda n, s, v: s + n * s * v, second),
+        (2, lambda n, s, v: s * (1 + v) ** (n / 2), twice),
+        (2, lambda n, s, v: s * v**n, "A branch is added; it does not replace the stream."),
+        (3, right[1], deeper),
+        (3, lambda n, s, v: s * (1 + v), second),
+        (3, right[2], factor),
+        (3, lambda n, s, v: s * (1 + v / n**0.5) ** n, root),
+        (3, lambda n, s, v: s * (1 + v / n) ** (n / 2), twice),
         (3, lambda n, s, v: s * math.exp(v), "That is the limit for many blocks; here there are L."),
     ]  # fmt: skip
     cases = [(3, 0.7, 0.4), (8, 1.5, 0.1)]
@@ -550,16 +531,15 @@ def check_stream_variance(answer) -> None:
     for one in found:
         if not isinstance(one, list | tuple) or len(one) != len(places):
             raise WrongAnswer("It should return a list of four numbers.")
+
+    def follows(place, formula):
+        pairs = zip(found, cases, strict=True)
+        return all(close(one[place], formula(2 * n, s, v)) for one, (n, s, v) in pairs)
+
     for place, name in enumerate(places):
-        if all(close(one[place], right(*c)[place]) for one, c in zip(found, cases, strict=True)):
-            continue
-        told = f"Number {place + 1} ({name}) is wrong."
-        for where, formula, words in mistakes:
-            if where == place and all(
-                close(one[place], formula(*case)) for one, case in zip(found, cases, strict=True)
-            ):
-                told += f" {words}"
-        raise WrongAnswer(told)
+        if not follows(place, right[place]):
+            told = [words for at, f, words in mistakes if at == place and follows(place, f)]
+            raise WrongAnswer(" ".join([f"Number {place + 1} ({name}) is wrong.", *told]))
 
 
 def close(found, expected: float) -> bool:
@@ -573,25 +553,11 @@ def close(found, expected: float) -> bool:
 def check_cached_attention(answer) -> None:
     """Grade an answer to `cached_attention`."""
 
-    def step(
-        tokens,
-        keys,
-        values,
-        embedding,
-        positions,
-        w_q,
-        w_k,
-        w_v,
-        first=None,
-        join=lambda old, new: torch.cat([old, new]),
-        diagonal=None,
-        scale=None,
-    ):
-        """The step, with the place of the first token, the order and the mask to be chosen."""
+    def step(*given, first=None, diagonal=None, scale=None, join=lambda old, new: [old, new]):
+        tokens, keys, values, embedding, positions, w_q, w_k, w_v = given
         past = len(keys)
-        first = past if first is None else first
-        x = embedding[tokens] + positions[first : first + len(tokens)]
-        keys, values = join(keys, x @ w_k), join(values, x @ w_v)
+        x = embedding[tokens] + positions[past if first is None else first :][: len(tokens)]
+        keys, values = torch.cat(join(keys, x @ w_k)), torch.cat(join(values, x @ w_v))
         scores = x @ w_q @ keys.T / (scale or math.sqrt(w_k.shape[1]))
         visible = torch.ones_like(scores).tril(past if diagonal is None else diagonal).bool()
         return [scores.masked_fill(~visible, -math.inf).softmax(-1) @ values, keys, values]
@@ -622,7 +588,7 @@ def check_cached_attention(answer) -> None:
 
     def new_first(*given):
         """The new keys and values were put before the old ones. The oldest come first."""
-        return step(*given, join=lambda old, new: torch.cat([new, old]), diagonal=99)
+        return step(*given, join=lambda old, new: [new, old], diagonal=99)
 
     def forgotten(tokens, keys, values, embedding, positions, *rest):
         """The new tokens see only one another: the keys that were kept are not used."""
@@ -658,13 +624,8 @@ def check_cached_attention(answer) -> None:
     weights = [torch.randn(d, k) / 2 for _ in range(3)]
 
     def case(past, *tokens):
-        return (
-            torch.tensor(tokens),
-            torch.randn(past, k),
-            torch.randn(past, k),
-            *tables,
-            *weights,
-        )
+        kept = torch.randn(2, past, k)
+        return (torch.tensor(tokens), *kept, *tables, *weights)
 
     mistakes = [from_zero, one_late, no_positions, corner, no_mask, new_first, forgotten]
     mistakes += [used_not_kept, not_kept, not_scaled, by_width, by_k]
