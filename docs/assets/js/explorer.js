@@ -62,13 +62,13 @@
       probe.style.color = `var(--${token})`;
       return getComputedStyle(probe).color;
     };
-    const [ink, dim, paper, c2] = ["ink", "dim", "paper", "c2"].map(read);
+    const [ink, dim, paper, c2, five] = ["ink", "dim", "paper", "c2", "on5"].map(read);
     const steps = Array.from({ length: 10 }, (_, number) => read(`s${number}`));
     const bytes = (colour) => Uint8Array.from([...colour.match(/[\d.]+/g).slice(0, 3), 255]);
     const pixels = steps.map((colour) => new Uint32Array(bytes(colour).buffer)[0]);
     const sans = getComputedStyle(element).getPropertyValue("--sans");
     probe.remove();
-    return { ink, dim, paper, c2, steps, pixels, sans };
+    return { ink, dim, paper, c2, five, steps, pixels, sans };
   };
 
   // A head's whole map, one pixel a cell; the style sheet blows it up.
@@ -113,7 +113,7 @@
         pen.fillStyle = colours.steps[shade];
         pen.fillRect(left + key * cell, y, cell - gap, cell - gap);
         if (cell < 26 || weight < 0.1) return;
-        pen.fillStyle = shade > 5 ? colours.paper : colours.ink;
+        pen.fillStyle = shade > 5 ? colours.paper : shade === 5 ? colours.five : colours.ink;
         pen.fillText(Math.round(100 * weight), left + (key + 0.5) * cell, y + cell / 2 + 1);
       });
       if (gap) pen.strokeRect(left + largest(row) * cell + 0.25, y + 0.25, cell - gap - 0.5, cell - gap - 0.5);
