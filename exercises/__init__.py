@@ -112,7 +112,8 @@ def difference(found: object, expected: object) -> str:
     if found.isnan().any():
         return "Some of its numbers are NaN: somewhere it divides 0 by 0, or subtracts infinities."
     distance = (found.double() - expected.double()).abs()
-    place = tuple(int(i) for i in torch.unravel_index(distance.argmax(), distance.shape))
+    # Not `unravel_index`, which imports hundreds of modules the first time.
+    place = tuple((distance == distance.max()).nonzero()[0].tolist())
     where = f"at {list(place)} there is" if place else "there is"
     return (
         f"The shape is right, the numbers are not: {where} "

@@ -108,7 +108,7 @@ def next_token_loss(logits: Tensor, tokens: Tensor, real: Tensor) -> Tensor:
     zero in no time, and what has been learnt is to copy the input. A loss that falls
     unusually well is a reason to look at the shift and at the mask.
 
-    Counting the filling does less harm that one sees: it is always the same token, quickly
+    Counting the filling does less harm than one sees: it is always the same token, quickly
     learnt, and it makes the mean smaller than it is.
     """
     log_p = logits[:, :-1].log_softmax(dim=-1)
