@@ -236,7 +236,11 @@ def write_unit(stem: str) -> list[str]:
 def _with_line(settings: str, stem: str) -> str:
     """mkdocs.yml with one more line at the end of `extra.papers`."""
     lines = settings.splitlines(keepends=True)
-    last = max(number for number, line in enumerate(lines) if re.match(r"\s*- \{ ?stem: ", line))
+    last = next(number for number, line in enumerate(lines) if line.strip() == "papers:")
+    while re.match(r"\s*(- \{ ?stem: |#)", lines[last + 1]):
+        last += 1
+    while lines[last].lstrip().startswith("#"):  # what is said before the studies
+        last -= 1
     indent = re.match(r"\s*", lines[last])[0]
     line = f'{indent}- {{stem: {stem}, name: {stem}, year: 2000, idea: "{TO_FILL} one line"}}\n'
     return "".join([*lines[: last + 1], line, *lines[last + 1 :]])
