@@ -127,7 +127,7 @@ EXPERIMENTS = {
             warmup=20,
         ),
         smoke=dict(rows=4, points=2, context=8, batch=2, steps=4, warmup=2),
-        tune={"lr": [2.5e-3, 5e-3, 1e-2, 2e-2]},
+        tune={"lr": [2.5e-3, 5e-3, 1e-2, 2e-2, 4e-2]},
         score="score",
         tolerance=dict(
             **dict.fromkeys(("bits", "gain", "slope", "line", "behind", "score"), 0.3),
