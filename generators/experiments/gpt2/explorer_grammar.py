@@ -58,24 +58,15 @@ def kept_for_testing(key: str) -> bool:
 
 
 def word_list(draw: random.Random) -> Sentence:
-    """Four to seven different words, then repeated from any of them on; asked for at any word behind that.
-
-    Who only remembers which words there were, or where, does not know which one is next.
-    """
-    words = draw.sample(NOUNS + COLOURS + NAMES, draw.randint(4, 7))
-    text = "Read: " + " ".join(words) + "."
-    first, cases = text, []
-    for turn in range(draw.randint(1, 3)):
-        start = draw.randrange(len(words) - 1)
-        if not turn:
-            asked = draw.randrange(start + 1, len(words))
-            said = len("Read:" + "".join(f" {word}" for word in words[:asked]))
-            prompt = f"{first} Repeat: " + " ".join(words[start:asked])
-            answer = f" {words[asked]}"
-            cases.append(Case("list", prompt, answer, (said, said + len(answer))))
-        text += f" Repeat: {words[start]}"
-        text += "".join(known(f" {word}") for word in words[start + 1 :]) + "."
-    return Sentence(text, f"list {' '.join(words)}", tuple(cases))
+    """Three to six different words, read and then repeated; asked for at the last one."""
+    words = draw.sample(NOUNS + COLOURS + NAMES, draw.randint(3, 6))
+    first = "Read: " + " ".join(words)
+    where = (len(first) - len(words[-1]) - 1, len(first))
+    asked = f"{first}. Repeat: " + " ".join(words[:-1])
+    again = f" Repeat: {words[0]}" + "".join(known(f" {word}") for word in words[1:]) + "."
+    case = Case("list", asked, f" {words[-1]}", where)
+    text = f"{first}." + again * draw.randint(1, 3)
+    return Sentence(text, f"list {' '.join(words)}", (case,))
 
 
 def several(noun: str) -> str:
@@ -180,8 +171,8 @@ def preset(name: str, rule: str, key: str, *case: str) -> Preset:
 
 # fmt: off
 PRESETS = {each.case.task: each for each in (
-    preset("A list, repeated", "The list goes on as it went the first time.", "list owl lamp red kite cup",
-           "list", "Read: owl lamp red kite cup. Repeat: lamp red", " kite", " kite"),
+    preset("A list, repeated", "The list goes on as it went the first time.", "list owl lamp red kite",
+           "list", "Read: owl lamp red kite. Repeat: owl lamp red", " kite", " kite"),
     preset("A verb and its subject", "The verb agrees with the first noun, not with the nearest.",
            "agreement cat box", "agreement", "The cats near the box", " are", " cats"),
     preset("Brackets", "What was opened last is closed first.", "nested ([{",

@@ -78,7 +78,7 @@ def tour(shown: dict[str, Any], circuit: dict[str, Any]) -> list[dict[str, Any]]
     )
     return [
         {
-            "say": "The model has read five words and repeats them from “lamp” on. It now says which word comes next.",
+            "say": "The model has read four words and begun to repeat them. It now says which word comes next.",
             "button": "Let it predict",
             "set": {**here, "view": "next"},
             "ask": "Which word has the longest bar, and is it the right one?",
