@@ -26,7 +26,6 @@ from generators.record import Record
 from generators.training import training
 from implementations.gpt1 import (
     GPT1,
-    Block,
     FeedForward,
     FineTuned,
     Pair,
@@ -78,11 +77,12 @@ class ErfFeedForward(FeedForward):
 class OtherGelu(GPT1):
     """The other form of GELU in every block."""
 
-    def block(self) -> nn.Module:
-        """Put it in; with the same seed, the same weights."""
-        block = Block(self.config)
-        block.feed_forward = ErfFeedForward(self.config)
-        return block
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__(config)
+        for block in self.blocks:
+            other = ErfFeedForward(config)
+            other.load_state_dict(block.feed_forward.state_dict())
+            block.feed_forward = other
 
 
 def labels_not_shifted(logits: Tensor, tokens: Tensor) -> Tensor:
@@ -170,11 +170,11 @@ def bugs(
 
 @torch.no_grad()
 def nats_of_unseen(model: GPT1, tokens: Tensor) -> float:
-    """What the token behind a prompt costs, for prompts of half the context up to all but one."""
+    """What the token behind a prompt costs, for prompts of several lengths from half the context on."""
     context = tokens.shape[1]
     costs = [
         F.cross_entropy(model(tokens[:, :length])[:, -1], tokens[:, length])
-        for length in range(context // 2, context)
+        for length in range(context // 2, context, 8)
     ]
     return torch.stack(costs).mean().item()
 
@@ -296,7 +296,7 @@ EXPERIMENTS = {
             lr=4e-3,
             prompts=64,
             labels=240,
-            tuning_steps=100,
+            tuning_steps=60,
             shown=24,
             context=64,
             d_model=48,
@@ -380,7 +380,7 @@ CLAIMS = [
         experiment="gpt1.bugs",
         did="The same small model from the same weights on the same batches with the error function. The number is "
         "what it adds to the cost of an unseen token, in nats.",
-        rule=Rule(gelu_is_gelu, forecast=0.8),
+        rule=Rule(gelu_is_gelu, forecast=0.93),
         measured="nats_above.other_gelu:f3",
         said=True,
     ),

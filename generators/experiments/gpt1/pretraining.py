@@ -147,7 +147,7 @@ STAGES = {
     # As many weights, one layer: 160 is the width that comes nearest.
     "recurrent": Stage(
         make=pretrain,
-        settings={**TEXTS, **SIZES, **COURSE, "pretraining_lr": 1.6e-2, "n_hidden": 160},
+        settings={**TEXTS, **SIZES, **COURSE, "pretraining_lr": 3.2e-2, "n_hidden": 160},
         smoke={**SMALL_TEXTS, **SMALL_SIZES, **SMALL_COURSE, "n_hidden": 8},
     ),
 }
@@ -158,7 +158,7 @@ EXPERIMENTS = {
         run=pretraining,
         settings={},
         stages=("language_model", "recurrent"),
-        tune={"pretraining_lr": [2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2]},
+        tune={"pretraining_lr": [2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2]},
         score="score",
         tolerance=dict(bits_per_byte=0.3, ahead=0.4, score=0.3, curves=3.0),
     ),
