@@ -170,30 +170,23 @@ def test_typing_changes_what_is_shown_and_the_context_is_a_limit(explorer: Explo
     explorer.focus("textarea")
     explorer.browser.press(Keys.END, " new")
     assert len(explorer.shown()) > len(before)
+    # A busy machine interrupts: of five times that the same text is typed, the fastest of each key counts.
     script = """
     const box = explorer.querySelector("textarea"), times = [];
-    box.value = explorer.model.page.presets[0].text;
-    box.dispatchEvent(new Event("input"));
-    for (const letter of " and then the old dog sat by the door") {
-      const start = performance.now();
-      box.value += letter;
+    for (let round = 0; round < 5; round++) {
+      box.value = explorer.model.page.presets[0].text;
       box.dispatchEvent(new Event("input"));
-      times.push(performance.now() - start);
+      [..." and then the old dog sat by the door"].forEach((letter, at) => {
+        const start = performance.now();
+        box.value += letter;
+        box.dispatchEvent(new Event("input"));
+        times[at] = Math.min(times[at] ?? Infinity, performance.now() - start);
+      });
     }
     return times;
     """
-    send = explorer.browser.driver.execute_cdp_cmd
-    send("Performance.enable", {"timeDomain": "threadTicks"})  # what the page's thread worked
-
-    def worked() -> float:
-        found = send("Performance.getMetrics", {})["metrics"]
-        return next(each["value"] for each in found if each["name"] == "ScriptDuration")
-
-    before = worked()
     times = explorer.run(script)
-    each = 1000 * (worked() - before) / len(times)
-    said = f"median {median(times):.1f} ms, largest {max(times):.1f} ms by the clock; {each:.1f} ms of work"
-    told(capsys, f"a typed key: {said}")
+    told(capsys, f"a typed key: median {median(times):.1f} ms, largest {max(times):.1f} ms")
     explorer.run(
         "const box = explorer.querySelector('textarea'); box.value = 'the lamp '.repeat(90);"
         "box.dispatchEvent(new Event('input'))"

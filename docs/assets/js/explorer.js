@@ -77,7 +77,8 @@
     const image = new ImageData(length, length);
     const pixels = new Uint32Array(image.data.buffer);
     for (let query = 0; query < length; query++) {
-      for (let cell = query * length; cell <= query * length + query; cell++) pixels[cell] = colours.pixels[step(weights[cell])];
+      const start = query * length;
+      for (let cell = start; cell <= start + query; cell++) pixels[cell] = colours.pixels[step(weights[cell])];
     }
     canvas.getContext("2d").putImageData(image, 0, 0);
   };
@@ -228,6 +229,7 @@
         explorer.speak(loud);
       };
       const under = (event) => {
+        if (!shape) return null;
         const box = canvas.getBoundingClientRect();
         const key = Math.floor((event.clientX - box.left - shape.left) / shape.cell);
         const query = Math.floor((event.clientY - box.top - shape.top) / shape.cell);
@@ -248,7 +250,6 @@
         return row >= 0 && row < words.length && column >= 0 && move(row, Math.min(row, column), true);
       };
       explorer.redraw = draw;
-      draw();
       return [holder, legend()];
     },
 
@@ -334,7 +335,6 @@
         drawMap(here, explorer.weights(), explorer.words, explorer.colours, half);
         drawMap(there, run.attention(layer, head), pieces, explorer.colours, half);
       };
-      explorer.redraw();
       const vocabulary = model.config.vocab_size;
       const last = ({ logits }) => logits.subarray(logits.length - vocabulary);
       return [
@@ -810,6 +810,19 @@
       this.panel.replaceChildren(...views[state.view](this));
       if (focused >= 0) stops()[focused]?.focus({ preventScroll: true });
       this.speak();
+      // Canvases are painted once a frame, however often the state has changed by then.
+      this.frame ??= requestAnimationFrame(() => {
+        this.frame = undefined;
+        this.paint();
+      });
+    }
+
+    paint() {
+      if (!this.side.hidden) {
+        this.heads().forEach((at, index) =>
+          thumbnail(this.buttons[index].firstChild, this.weights(at), this.words.length, this.colours));
+      }
+      this.redraw?.();
     }
 
     drawTour(tour) {
@@ -884,8 +897,8 @@
         const off = state.off.includes(name(at));
         const chosen = at.layer === state.layer && at.head === state.head;
         const all = this.run.attention(at.layer, at.head);
-        thumbnail(made.firstChild, all, words.length, this.colours);
-        const bits = Live.entropy(this.row(at));
+        const start = state.query * words.length;
+        const bits = Live.entropy(all.subarray(start, start + state.query + 1));
         const known = page.heads[at.layer][at.head];
         made.className = off ? "ex-off" : "";
         made.setAttribute("aria-checked", chosen);
