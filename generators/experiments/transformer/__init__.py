@@ -17,6 +17,7 @@ from generators.experiments.transformer import (
     heads,
     heads_off,
     length,
+    live,
     multi30k,
     parity,
     positions,
@@ -28,7 +29,7 @@ from generators.experiments.transformer import (
     warmup,
 )
 
-STAGES = translator.STAGES
+STAGES = {**translator.STAGES, **live.STAGES}
 
 EXPERIMENTS = {
     **architecture.EXPERIMENTS,
@@ -48,6 +49,7 @@ EXPERIMENTS = {
     **cost.EXPERIMENTS,
     **recurrence.EXPERIMENTS,
     **length.EXPERIMENTS,
+    **live.EXPERIMENTS,
     **exact.EXPERIMENTS,
     **parity.EXPERIMENTS,
     **multi30k.EXPERIMENTS,
@@ -72,6 +74,7 @@ CLAIMS = sorted(
         *cost.CLAIMS,
         *recurrence.CLAIMS,
         *length.CLAIMS,
+        *live.CLAIMS,
         *exact.CLAIMS,
         *multi30k.CLAIMS,
     ],

@@ -1,6 +1,14 @@
 """Figures of "Attention Is All You Need": each takes the record that it is named after."""
 
-from generators.figures.transformer import attention, broken, learning, model, speed, translation
+from generators.figures.transformer import (
+    attention,
+    broken,
+    learning,
+    live,
+    model,
+    speed,
+    translation,
+)
 
 TABLES = speed.TABLES
 
@@ -10,5 +18,6 @@ FIGURES = {
     **attention.FIGURES,
     **broken.FIGURES,
     **learning.FIGURES,
+    **live.FIGURES,
     **speed.FIGURES,
 }
