@@ -4,9 +4,14 @@ Experiment -> what is measured -> "a - b", both measured too; or "a" where a num
 Paths are those of a smoke run. What an experiment adds here, `test_experiments.py` holds against its run.
 """
 
+from generators.experiments.gpt1.bugs import MODELS as GPT_MODELS
+from generators.experiments.gpt1.table5 import ARMS
 from generators.experiments.ladder.models import RUNGS
 from generators.experiments.layernorm.bugs import BUGS as NORM_BUGS
 from generators.experiments.resnet.bugs import IN_TRAINING as BLOCK_BUGS
+
+GPT_BUGS = [bug for bug in GPT_MODELS if bug != "right"]
+OTHER_ARMS = [arm for arm in ARMS if arm != "full"]
 
 DIFFERENCES: dict[str, dict[str, str]] = {
     "layernorm.batch_size": {
@@ -102,6 +107,33 @@ DIFFERENCES: dict[str, dict[str, str]] = {
         "ways.both": "loss.right",
         "ways.forward": "loss.shortcut_detached",
         "ways.neither": "loss.neither",
+    },
+    "gpt1.pretraining": {"ahead": "bits_per_byte.recurrent - bits_per_byte.language_model"},
+    "gpt1.table5": {
+        **{
+            f"ahead.{arm}.{count}": f"accuracy.full.{count} - accuracy.{arm}.{count}"
+            for arm in (*OTHER_ARMS, "frozen", "frozen_untrained", "naive_bayes")
+            for count in (10, 20)
+        },
+        "growth.no_auxiliary": "ahead.no_auxiliary.20 - ahead.no_auxiliary.10",
+        "gained.tuned.10": "ahead.from_scratch.10",
+        "gained.frozen.10": "accuracy.frozen.10 - accuracy.frozen_untrained.10",
+        "gained_more_frozen.10": "gained.frozen.10 - gained.tuned.10",
+    },
+    "gpt1.transferred": {
+        "added.1": "accuracy.1 - accuracy.0",
+        "added.2": "accuracy.2 - accuracy.1",
+        "all_over_none": "accuracy.2 - accuracy.0",
+        "all_over_early": "accuracy.2 - accuracy.early",
+    },
+    "gpt1.zero_shot": {"above_chance": "end - chance"},
+    "gpt1.symmetry": {"ahead": "accuracy.both - accuracy.one"},
+    "gpt1.bugs": {
+        **{f"loss_above.{bug}": f"loss.{bug} - loss.right" for bug in GPT_BUGS},
+        **{f"nats_above.{bug}": f"nats.{bug} - nats.right" for bug in GPT_BUGS},
+        "gap.right": "nats.right - loss.right",
+        "gap.mask_shifted": "nats.mask_shifted - loss.mask_shifted",
+        "lost.read_at_padding": "accuracy.tuned_right - accuracy.read_at_padding",
     },
     "gpt2.yardstick": {"bought": "their_start.whole - ours.whole"},
     "ladder.climb": {
