@@ -79,6 +79,10 @@ def table5(
         "frozen": minus(found["frozen"], found["frozen_untrained"]),
     }
     fewest, most = next(iter(counts)), list(counts)[-1]
+    bits = {
+        arm: stage["curve.bits"][-1].item()
+        for arm, stage in (("full", language_model), ("lstm", recurrent))
+    }
     return {
         "accuracy": found,
         "ahead": ahead,
@@ -86,8 +90,11 @@ def table5(
         # The advantage with the most labels less that with the fewest.
         "growth": {arm: by[most] - by[fewest] for arm, by in ahead.items()},
         "gained": gained,
-        "gained_more_frozen": minus(gained["frozen"], gained["tuned"]),
+        "gained_more_frozen": (more := minus(gained["frozen"], gained["tuned"])),
+        "mean_gained_more_frozen": sum(more.values()) / len(counts),
         "score": {arm: sum(found[arm].values()) / len(counts) for arm in ARMS},
+        "bits_per_byte": bits,
+        "bits_saved_by_lstm": bits["full"] - bits["lstm"],
         "chance": 1 / CLASSES,
         "tested": len(tested),
     }
@@ -105,7 +112,7 @@ EXPERIMENTS = {
         settings=dict(
             merges=512,
             sample=40,
-            counts={"60": [60, 2], "240": [120, 1], "960": [200, 1]},
+            counts={"60": [40, 2], "240": [80, 1], "960": [160, 1]},
             batch=16,
             lr={"full": 4e-3, "from_scratch": 4e-3, "no_auxiliary": 4e-3, "lstm": 4e-3},
             n_hidden=160,
@@ -120,7 +127,8 @@ EXPERIMENTS = {
         tolerance=dict.fromkeys(
             (
                 *("accuracy", "ahead", "mean_ahead", "growth"),
-                *("gained", "gained_more_frozen", "score"),
+                *("gained", "gained_more_frozen", "mean_gained_more_frozen", "score"),
+                *("bits_per_byte", "bits_saved_by_lstm"),
             ),
             0.3,
         ),
@@ -174,6 +182,17 @@ def transformer_is_ahead(record: Record) -> str:
     return IN_PART if any(ahead_everywhere(record, "lstm")) else FAILS
 
 
+def better_reader_is_worse_start(record: Record) -> str:
+    """Holds if the model that predicts unseen prose better is behind after tuning, on average over the labels.
+
+    Better, and behind: intervals of the paired differences that do not contain 0. In part if one of them does.
+    """
+    bits, ahead = record["bits_saved_by_lstm"], record["mean_ahead.lstm"]
+    if bits.low <= 0 <= bits.high or ahead.low <= 0 <= ahead.high:
+        return IN_PART
+    return HOLDS if (bits.mean > 0) == (ahead.mean > 0) else FAILS
+
+
 def ahead_of_counting(record: Record) -> str:
     """Holds if it is ahead of naive Bayes at each number of labels, paired intervals above 0; in part if at some."""
     ahead = ahead_everywhere(record, "naive_bayes")
@@ -181,13 +200,13 @@ def ahead_of_counting(record: Record) -> str:
 
 
 def frozen_gains_more(record: Record) -> str:
-    """Holds if pre-training brings the frozen features more than the tuned model, on average and at each count.
+    """Holds if pre-training brings frozen features more than the tuned model, on average over the labels.
 
-    Each: the paired interval of the difference lies above 0 at every number of labels. In part if at some.
+    The paired interval of the difference lies above 0. In part if it does at some number of labels.
     """
     counts = record.settings["counts"]
-    more = [record[f"gained_more_frozen.{count}"].low > 0 for count in counts]
-    return HOLDS if all(more) else IN_PART if any(more) else FAILS
+    some = any(record[f"gained_more_frozen.{count}"].low > 0 for count in counts)
+    return HOLDS if record["mean_gained_more_frozen"].low > 0 else IN_PART if some else FAILS
 
 
 CLAIMS = [
@@ -198,7 +217,7 @@ CLAIMS = [
         experiment="gpt1.table5",
         did="Which of five libraries is a text from? Tuned on 60, 240 and 960 labels, pre-trained on prose or "
         "from scratch, each at its own learning rate. The number is the advantage with the fewest labels.",
-        rule=Rule(pretraining_helps, forecast=0.1),
+        rule=Rule(pretraining_helps, forecast=0.15),
         measured="ahead.from_scratch.60:pct",
     ),
     Claim(
@@ -217,7 +236,7 @@ CLAIMS = [
         experiment="gpt1.table5",
         did="An LSTM with as many weights, pre-trained on the same tokens and tuned in the same way. The number is "
         "the Transformer's mean advantage.",
-        rule=Rule(transformer_is_ahead, forecast=0.3),
+        rule=Rule(transformer_is_ahead, forecast=0.85),
         measured="mean_ahead.lstm:pct",
     ),
     Claim(
@@ -226,9 +245,19 @@ CLAIMS = [
         where="our own",
         experiment="gpt1.table5",
         did="Ridge regression on the frozen features of the pre-trained and of a new model, beside both tuned. "
-        "The number is by how much more the frozen features gain, 240 labels.",
-        rule=Rule(frozen_gains_more, forecast=0.3),
-        measured="gained_more_frozen.240:pct",
+        "The number is by how much more the frozen features gain on average.",
+        rule=Rule(frozen_gains_more, forecast=0.35),
+        measured="mean_gained_more_frozen:pct",
+    ),
+    Claim(
+        id="L2",
+        text="The better language model is not the better start.",
+        where="our own",
+        experiment="gpt1.table5",
+        did="The LSTM and the Transformer of as many weights, each at its own rate: bits a byte on unseen files, "
+        "and accuracy after tuning. The number is how many bits a byte the LSTM saves.",
+        rule=Rule(better_reader_is_worse_start, forecast=0.85),
+        measured="bits_saved_by_lstm:f2",
     ),
     Claim(
         id="N1",

@@ -82,7 +82,7 @@ EXPERIMENTS = {
             labels=240,
             runs=1,
             early=3,
-            steps=120,
+            steps=80,
             batch=16,
             lr=4e-3,
             **SIZES,
