@@ -3,8 +3,8 @@
 A study across papers: one text, one budget, five seeds, each rung at its own learning rate.
 """
 
-from generators.experiments.ladder import climb, steps
+from generators.experiments.ladder import climb, frequencies, steps
 
-EXPERIMENTS = {**climb.EXPERIMENTS, **steps.EXPERIMENTS}
+EXPERIMENTS = {**climb.EXPERIMENTS, **steps.EXPERIMENTS, **frequencies.EXPERIMENTS}
 
 CLAIMS = [*climb.CLAIMS, *steps.CLAIMS]

@@ -154,7 +154,7 @@ EXPERIMENTS = {
         ),
         seeds=(0, 1, 2, 3, 4),
         tier="benchmark",
-        tune={"lr": [2e-3, 5e-3, 1.2e-2]},
+        tune={"lr": [8e-4, 2e-3, 5e-3, 1.2e-2]},
         score="score",
         tolerance=dict(
             bits=0.3,
@@ -225,7 +225,7 @@ DID = "A decoder of 2017, then one change at a time, each rung at its own rate, 
 
 CLAIMS = [
     Claim(
-        id="R1",
+        id="K1",
         text="Each change from the decoder of 2017 to GPT-2 lowers the loss.",
         where="what a list of changes suggests",
         experiment="ladder.climb",
@@ -236,7 +236,7 @@ CLAIMS = [
         said=True,
     ),
     Claim(
-        id="R2",
+        id="K2",
         text="Where the norm stands matters in depth.",
         where="GPT-2, Section 2.3; Xiong et al. 2020",
         experiment="ladder.climb",
@@ -245,7 +245,7 @@ CLAIMS = [
         measured="deeper_buys.norms_first:f3",
     ),
     Claim(
-        id="R3",
+        id="K3",
         text="0.02 is a constant of width 768: in proportion to the width it does better in a narrow model.",
         where="our own",
         experiment="ladder.climb",
@@ -255,7 +255,7 @@ CLAIMS = [
         measured="width_buys.2:f3",
     ),
     Claim(
-        id="R4",
+        id="K4",
         text="GELU is better than ReLU.",
         where="GPT-1, Section 4.1; said of both",
         experiment="ladder.climb",
@@ -265,7 +265,7 @@ CLAIMS = [
         said=True,
     ),
     Claim(
-        id="R5",
+        id="K5",
         text="Learnt positions do nearly as sinusoids do.",
         where="Attention Is All You Need, Section 3.5; GPT-1, Section 4.1",
         experiment="ladder.climb",
@@ -274,7 +274,7 @@ CLAIMS = [
         measured="bought.learnt_positions_2:f3",
     ),
     Claim(
-        id="R6",
+        id="K6",
         text="Residual layers that start smaller lower the loss of a deep model.",
         where="GPT-2, Section 2.3",
         experiment="ladder.climb",
@@ -283,7 +283,7 @@ CLAIMS = [
         measured="bought.smaller_branches_12:f3",
     ),
     Claim(
-        id="R7",
+        id="K7",
         text="Tokens over bytes, which know every character, cost nothing.",
         where="GPT-2, Section 2.2",
         experiment="ladder.climb",
@@ -293,7 +293,7 @@ CLAIMS = [
         measured="bought.byte_tokens_12:f3",
     ),
     Claim(
-        id="R8",
+        id="K8",
         text="GPT-2's network learns better than the decoder of 2017 at the same budget.",
         where="what the order of the papers suggests",
         experiment="ladder.climb",
