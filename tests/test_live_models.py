@@ -296,24 +296,31 @@ def test_what_the_tour_says_of_its_heads_is_true_of_the_weights(explorer):
     model, _, page = explorer
     tour = page["tour"]
     batch = Prompts([grammar.PRESETS["list"].case])
-    layer, head = tour[1]["set"]["layer"], tour[1]["set"]["head"]
-    looks = batch.on_evidence(batch.maps(model))[layer, 0, head].item()
-    assert f"{looks:.0%}" in tour[2]["say"]
     bits, right = batch.bits(model)
     assert right.item() == 1
-    costs = {}
-    for place in itertools.product(range(model.config.n_layers), range(model.config.n_heads)):
-        block, width = (
-            model.blocks[place[0]].attention,
-            model.config.d_model // model.config.n_heads,
-        )
-        kept = block.output.weight.data.clone()
-        block.output.weight.data[:, place[1] * width : (place[1] + 1) * width] = 0
-        costs[place] = (batch.bits(model)[0] - bits).item()
-        block.output.weight.data.copy_(kept)
-    worst = max(costs, key=costs.get)
-    assert (tour[3]["set"]["layer"], tour[3]["set"]["head"]) == worst
-    assert f"{costs[worst]:.1f} bits" in tour[3]["say"]
+    looks = batch.on_evidence(batch.maps(model))[:, 0]
+    costs = torch.zeros_like(looks)
+    width = model.config.d_model // model.config.n_heads
+    for layer, head in itertools.product(range(len(looks)), range(model.config.n_heads)):
+        output = model.blocks[layer].attention.output.weight.data
+        kept = output.clone()
+        output[:, head * width : (head + 1) * width] = 0
+        costs[layer, head] = batch.bits(model)[0] - bits
+        output.copy_(kept)
+    looker, rival, missed = (
+        (tour[step]["set"]["layer"], tour[step]["set"]["head"]) for step in (2, 3, 4)
+    )
+    assert tour[2]["set"]["off"] == [[*looker]]
+    assert tour[3]["set"]["off"] == [[*rival]]
+    assert f"{looks[looker].item():.0%}" in tour[2]["say"]
+    assert f"{looks[rival].item():.0%}" in tour[3]["say"]
+    assert costs[missed] == costs.max()
+    assert f"{costs[missed].item():.1f} bits" in tour[4]["say"]
+    # What its questions are about.
+    assert looks[looker] > 0.4
+    assert costs[looker] > 3
+    assert looks[rival] > 0.4
+    assert costs[rival] < 0.1
 
 
 def test_the_translator_translates():

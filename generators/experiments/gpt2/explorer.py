@@ -131,8 +131,6 @@ EXPERIMENTS = {
         settings={**SIZES, **dict(cases=100, passes=0.9, rows=100)},
         smoke={**SMALL, **dict(cases=2, rows=2)},
         stages=("explorer",),
-        tune={"lr": [3e-3, 2e-3, 4.5e-3]},
-        score="mean_score",
         ships=page_of,
         tolerance=dict(
             scores=0.4,
@@ -235,7 +233,8 @@ CLAIMS = [
         where="after Elhage et al. (2021) and Olsson et al. (2022); for repeated lists",
         experiment="gpt2.explorer",
         did="Switched off each head of the layers below the head that looks hardest at the answer. The number is the "
-        "share of its attention on the answer that is left without the one it needs most.",
+        "share of its attention on the answer that is left without the one it needs most; all of it, where that head "
+        "stands in the first layer and has none below.",
         rule=Rule(it_takes_two, forecast=0.6),
         measured="list.left:pct",
         said=True,

@@ -8,7 +8,7 @@ from typing import Any
 from generators.experiments.gpt2.explorer_grammar import PRESETS
 from generators.experiments.gpt2.explorer_model import config_of, vocabulary
 
-PREVIOUS = "previous token"
+SPARED = 0.1  # bits; whoever costs less is not missed
 SIZES = ("d_model", "n_heads", "d_ff", "n_layers", "context")
 
 
@@ -25,7 +25,7 @@ def page_of(measured: dict[str, Any], passes: float, **settings: Any) -> dict[st
         "page": {
             "presets": [preset_of(task, measured, passes) for task in passed],
             "heads": measured["heads"],
-            "tour": tour(measured["presets"]["list"], measured["list"]) if "list" in passed else [],
+            "tour": tour(measured["presets"]["list"]) if "list" in passed else [],
             "finding": {**measured["list"], "rank_correlation": measured["rank_correlation"]},
         },
     }
@@ -47,89 +47,70 @@ def preset_of(task: str, measured: dict[str, Any], passes: float) -> dict[str, A
     }
 
 
-def name(head: list[int]) -> str:
+def name(head: tuple[int, ...]) -> str:
     """A head as the page calls it, layers and heads counted from 1."""
     return f"{head[0] + 1}.{head[1] + 1}"
 
 
-def tour(shown: dict[str, Any], circuit: dict[str, Any]) -> list[dict[str, Any]]:
-    """Five steps on a repeated list: what comes next, who looks at it, without that head, who is missed, who helps.
+def tour(shown: dict[str, Any]) -> list[dict[str, Any]]:
+    """Five steps on a repeated list: what comes next, who looks at it, without that head, without another, all costs.
 
-    Every head is named by rule: the looker looks hardest at the answer over all lists, the missed one costs most on
-    this list, the helper is the earlier head without which the looker looks least at the answer over all lists.
+    The heads are named by rule, from what they do on this very list. The looker gives the answer most of its
+    attention over all lists; the rival gives it most here of those that cost less than a tenth of a bit; the missed
+    one costs most.
     """
     words = [token.strip() for token in shown["tokens"]]
     answer, last = PRESETS["list"].case.answer.strip(), words[-1]
-    layer, head = shown["head"]
-    looker = name(shown["head"])
     costs, looks = shown["costs"], shown["looks"]
-    places = [[row, column] for row, line in enumerate(costs) for column in range(len(line))]
-    row, column = missed = max(places, key=lambda place: costs[place[0]][place[1]])
-    here = {
-        "text": PRESETS["list"].case.prompt,
-        "query": len(words) - 1,
-        "layer": layer,
-        "head": head,
-        "off": [],
-    }
-    start = (
-        f"Now each head is switched off by itself. The model misses {name(missed)} most: without it “{answer}” loses "
-        f"{costs[row][column]:.1f} bits"
+    heads = [(row, column) for row, line in enumerate(costs) for column in range(len(line))]
+    looker = tuple(shown["head"])
+    missed = max(heads, key=lambda head: of(costs, head))
+    rival = max(
+        (head for head in heads if head != looker and of(costs, head) < SPARED),
+        key=lambda head: of(looks, head),
     )
+    here = {"text": PRESETS["list"].case.prompt, "query": len(words) - 1, "off": []}
+    on_looker = {**here, "layer": looker[0], "head": looker[1]}
+    on_rival = {**here, "layer": rival[0], "head": rival[1]}
+    on_missed = {**here, "layer": missed[0], "head": missed[1]}
     return [
         {
             "say": "The model has read four words and begun to repeat them. It now says which word comes next.",
             "button": "Let it predict",
-            "set": {**here, "view": "next"},
+            "set": {**on_looker, "view": "next"},
             "ask": "Which word has the longest bar, and is it the right one?",
         },
         {
-            "say": f"To predict, each word looks back at earlier ones. This is where head {looker} looks from the "
-            f"last word, “{last}”.",
-            "button": f"Show where {looker} looks",
-            "set": {**here, "view": "lines"},
-            "ask": "Which word does the thickest line reach, and where does that word stand beside the first "
-            f"“{last}”?",
+            "say": f"To predict, each word looks back at earlier ones. This is where head {name(looker)} looks from "
+            f"the last word, “{last}”.",
+            "button": f"Show where {name(looker)} looks",
+            "set": {**on_looker, "view": "lines"},
+            "ask": "Which word does the thickest line reach? Is it the one that the model predicted?",
         },
         {
-            "say": f"Head {looker} gives “{answer}” {looks[layer][head]:.0%} of its attention. A head that is "
+            "say": f"Head {name(looker)} gives “{answer}” {of(looks, looker):.0%} of its attention. A head that is "
             "switched off adds nothing, and all else stays.",
-            "button": f"Switch {looker} off",
-            "set": {**here, "off": [[layer, head]], "view": "next"},
-            "ask": f"Does “{answer}” still have the longest bar? How much shorter is it than before?",
+            "button": f"Switch {name(looker)} off",
+            "set": {**on_looker, "off": [[*looker]], "view": "next"},
+            "ask": f"What has become of the bar of “{answer}”?",
         },
         {
-            "say": f"{start}. It is also the one that looks hardest at “{answer}”."
-            if missed == shown["head"]
-            else f"{start}, without {looker} {costs[layer][head]:.1f}. Yet {name(missed)} gives “{answer}” only "
-            f"{looks[row][column]:.0%} of its attention.",
-            "button": "Switch each off in turn",
-            "set": {**here, "layer": row, "head": column, "view": "costs"},
-            "ask": f"Is the head that is missed most the one that looks hardest at “{answer}”?",
+            "say": f"Head {name(rival)} gives “{answer}” {of(looks, rival):.0%} of its attention. Switch that "
+            "one off instead.",
+            "button": f"Switch {name(rival)} off",
+            "set": {**on_rival, "off": [[*rival]], "view": "next"},
+            "ask": f"What has become of the bar of “{answer}” this time? Can a head look hard and not matter?",
         },
-        last_step(shown, circuit, here),
+        {
+            "say": f"Now every head is switched off by itself. The model misses {name(missed)} most: without it "
+            f"“{answer}” loses {of(costs, missed):.1f} bits, without {name(rival)} {of(costs, rival):.2f}.",
+            "button": "Switch off one after the other",
+            "set": {**on_missed, "view": "costs"},
+            "ask": "In which layer are the heads that are missed? Then explore freely: other sentences, or your own.",
+        },
     ]
 
 
-def last_step(
-    shown: dict[str, Any], circuit: dict[str, Any], here: dict[str, Any]
-) -> dict[str, Any]:
-    """The earlier head that helps the looker, where it takes half of its attention along; else another sentence."""
-    answer, helper, looker = PRESETS["list"].case.answer.strip(), circuit["helper"], shown["head"]
-    looks = shown["looks"][looker[0]][looker[1]]
-    left = shown["looks_without"][helper[0]][helper[1]] if helper else looks
-    if left > looks / 2:
-        return {
-            "say": "Another sentence needs another look back: a verb agrees with its subject, not with what is near.",
-            "button": "Show the verb",
-            "set": {**here, "text": PRESETS["agreement"].case.prompt, "query": 0, "view": "map"},
-            "ask": "Which cells far from the diagonal are dark? Then explore freely.",
-        }
-    does = ", which looks mostly at the word before," if circuit["helper_kind"] == PREVIOUS else ""
-    return {
-        "say": f"How does {name(looker)} find “{answer}”? With the help of {name(helper)}{does} in an earlier layer. "
-        f"Without that one it gives “{answer}” {left:.0%} of its attention, no longer {looks:.0%}.",
-        "button": f"Switch {name(helper)} off",
-        "set": {**here, "off": [helper], "view": "lines"},
-        "ask": f"Where does {name(looker)} look now? Then explore freely: other sentences, or your own words.",
-    }
+def of(table: list[list[float]], head: tuple[int, ...]) -> float:
+    """A head's number."""
+    return table[head[0]][head[1]]

@@ -226,8 +226,6 @@ EXPERIMENTS = {
         smoke={**SMALL_TASK, **SMALL_SIZES, **dict(compared=2, drawn=[21, "de", "en"])},
         stages=("live",),
         ships=page_of,
-        tune={"lr": [2e-3, 1e-3, 4e-3]},
-        score="accuracy",
         tolerance=dict(
             accuracy=0.02,
             accuracy_before=0.02,
