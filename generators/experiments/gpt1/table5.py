@@ -114,7 +114,7 @@ EXPERIMENTS = {
             sample=40,
             counts={"60": [40, 2], "240": [80, 1], "960": [160, 1]},
             batch=16,
-            lr={"full": 4e-3, "from_scratch": 4e-3, "no_auxiliary": 4e-3, "lstm": 4e-3},
+            lr={"full": 8e-3, "from_scratch": 4e-3, "no_auxiliary": 8e-3, "lstm": 8e-3},
             n_hidden=160,
             **SIZES,
         ),
@@ -122,7 +122,7 @@ EXPERIMENTS = {
             merges=40, sample=2000, counts={"10": [2, 1], "20": [2, 1]}, n_hidden=8, **SMALL_SIZES
         ),
         stages=("language_model", "recurrent"),
-        tune={"lr": [2e-3, 4e-3, 8e-3]},
+        tune={"lr": [2e-3, 4e-3, 8e-3, 1.6e-2]},
         score="score",
         tolerance=dict.fromkeys(
             (
