@@ -28,7 +28,7 @@ def pretraining(record: Record) -> Figure:
     axes.locator_params(axis="x", nbins=4)
     end_labels(axes)
     start = record["curves.language_model.bits.0"].mean
-    beside(axes, "an even guess", 0, start, 10, "left", color=colour("dim"))
+    beside(axes, "untrained", 0, start, 10, "left", color=colour("dim"))
     return figure
 
 

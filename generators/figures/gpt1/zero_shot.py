@@ -15,15 +15,18 @@ def zero_shot(record: Record) -> Figure:
         290, right=112, x="updates of pre-training", y="texts told right without a label, %"
     )
     axes.set_xlim(0, steps[-1])
-    for category, arm, name in ((1, "accuracy", "evened out"), (2, "not_evened", "as they are")):
+    for category, arm, name in ((0, "not_evened", "as they are"), (1, "accuracy", "evened out")):
         shares = [percent(record[f"{arm}.{index}"]) for index in range(len(steps))]
-        line(axes, steps, shares, category, name, within=(0, 100))
+        if not category:  # only there to be compared with
+            line(axes, steps, [share.mean for share in shares], category, name)
+        else:
+            line(axes, steps, shares, category, name, within=(0, 100))
     chance = 100 * record["chance"].mean
-    axes.axhline(chance, color=colour("edge"), linewidth=1.2)
-    axes.set_ylim(bottom=0)
+    axes.axhline(chance, color=colour("ink"), linewidth=1.2)
+    axes.set(ylim=(10, 30), yticks=[10, 15, 20, 25, 30])
     axes.locator_params(axis="x", nbins=4)
     end_labels(axes)
-    beside(axes, "guessing", 0, chance, 8, "left", up=-10, color=colour("dim"))
+    beside(axes, "guessing", 1, chance, 8, "left")
     return figure
 
 
