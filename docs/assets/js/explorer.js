@@ -21,7 +21,7 @@
   const button = (text, onclick, more) => h("button", { type: "button", onclick, ...more }, text);
   const percent = (share) => {
     const number = 100 * share;
-    if (number > 0 && number < 0.1) return "under 0.1\u202f%";
+    if (number > 0 && number < 0.1) return "<\u202f0.1\u202f%";
     return `${number.toFixed(number < 9.95 && number > 0 ? 1 : 0)}\u202f%`;
   };
   const signed = (number, digits) => number.toFixed(digits).replace(/^-(?=.*[1-9])/, "\u2212").replace("-", "");
