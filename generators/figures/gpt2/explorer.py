@@ -17,7 +17,7 @@ CELL = 38
 
 
 def explorer(record: Record) -> Figure:
-    """One head's look back from the last word of a repeated list; below, how hard all look, and which one is missed."""
+    """One head's look back from the last word of a repeated list; below, how hard all look, and which is missed."""
     shown = record.runs[0]["presets"]["list"]
     layer, head = shown["head"]
     figure, axes = canvas(366)
