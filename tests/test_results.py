@@ -41,7 +41,8 @@ def test_measured_experiments_have_three_seeds_and_smoke_settings(paper):
     for name, experiment in experiments(paper).items():
         if experiment.kind == "measured":
             assert len(set(experiment.seeds)) >= 3, name
-            assert experiment.smoke, name
+            # What only reads stages has no settings of its own; their smoke settings are used.
+            assert experiment.smoke or not experiment.settings, name
 
 
 @pytest.mark.parametrize("paper", units())

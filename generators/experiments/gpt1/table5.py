@@ -122,7 +122,7 @@ EXPERIMENTS = {
             merges=40, sample=2000, counts={"10": [2, 1], "20": [2, 1]}, n_hidden=8, **SMALL_SIZES
         ),
         stages=("language_model", "recurrent"),
-        tune={"lr": [2e-3, 4e-3, 8e-3, 1.6e-2]},
+        tune={"lr": [2e-3, 4e-3, 8e-3]},
         score="score",
         tolerance=dict.fromkeys(
             (
