@@ -10,7 +10,7 @@ KINDS = {"without": (2, "no cache"), "with": (1, "cache")}
 
 
 def generation_cost(record: Record) -> Figure:
-    """Time of one more token against how many stand before it: steep without a cache, nearly level with one."""
+    """Time of one more token against how many stand before it: steep without a cache, gentle with one."""
     lengths, seconds = record.runs[0]["lengths"], record.runs[0]["seconds"]
     figure, axes = new_figure(280, right=84, x="tokens before", y="time of the next token, ms")
     axes.set(xscale="log", yscale="log", xlim=(lengths[0], lengths[-1]))
