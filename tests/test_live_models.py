@@ -4,9 +4,11 @@ import itertools
 import json
 import random
 import re
+import shutil
 
 import pytest
 import torch
+from conftest import Project, make_project
 from safetensors import safe_open
 
 from generators import weights
@@ -135,14 +137,15 @@ def shipped_loss(seed: int, shipped: dict, size: int) -> dict:
 
 STAGES["shipped"] = Stage(make_shipped, {})
 EXPERIMENTS["ship"] = Experiment(
-    "Does it ship?", shipped_loss, dict(size=4), stages=("shipped",), ships=say
+    "Does it ship?", shipped_loss, dict(size=4), seeds=(0,), stages=("shipped",), ships=say
 )
 '''
 
 
-@pytest.fixture
-def harbour(project):
-    """The toy project with an experiment that ships a model; trained."""
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The toy project with an experiment that ships a model; trained once."""
+    project = make_project(tmp_path_factory.mktemp("shipping"))
     path = project.root / "generators" / "experiments" / "toy.py"
     text = path.read_text(encoding="utf-8").replace(
         "from generators.training import training",
@@ -152,6 +155,13 @@ def harbour(project):
     done = project.run("train", "toy.ship")
     assert "toy.ship: written" in done.stdout, done.stderr
     return project
+
+
+@pytest.fixture
+def harbour(trained, tmp_path):
+    """A copy of it to do things to."""
+    shutil.copytree(trained.root, tmp_path / "project")
+    return Project(tmp_path / "project")
 
 
 def shipped_of(project):
