@@ -83,7 +83,7 @@ def depth(record: Record) -> Figure:
         values = [record[f"curves.{arm}.{index}"] for index in range(points)]
         line(axes, updates[1:], values[1:], category, name)
     axes.locator_params(axis="x", nbins=4)
-    end_labels(axes)
+    end_labels(axes, gap=17)
     beside(axes, "frequencies", 0, known, 4, "left", up=-9, color=colour("dim"))
     return figure
 

@@ -16,7 +16,7 @@ LANGUAGES = {
     "lo": "Lao", "my": "Burmese", "km": "Khmer", "ko": "Korean", "ja": "Japanese", "zh": "Chinese",
 }
 # fmt: on
-TALL = 17  # a language's row
+TALL = 15  # a language's row
 
 
 def round_trip(record: Record) -> Figure:
@@ -62,7 +62,7 @@ LONG, BAR = 56, 17  # of a bar that fills its column, and how tall it is
 
 def split_pattern(record: Record) -> Figure:
     """Three ways to cut text before merging: only whole lines give near-doubles, and they write text shortest."""
-    figure, axes = canvas(44 + 34 * len(PATTERNS))
+    figure, axes = canvas(48 + 45 * len(PATTERNS))
     for x, head in (
         (DOUBLES, "near-doubles"),
         (TOKENS, "tokens a byte"),
@@ -70,9 +70,9 @@ def split_pattern(record: Record) -> Figure:
     ):
         quiet(axes, (x, 14), head)
     for x in (DOUBLES, TOKENS, BITS):
-        arrow(axes, [(x, 28), (x, 40 + 34 * len(PATTERNS))], "edge", 0.8, head=False)
+        arrow(axes, [(x, 28), (x, 44 + 45 * len(PATTERNS))], "edge", 0.8, head=False)
     for row, (arm, name) in enumerate(PATTERNS.items()):
-        y = 50 + 34 * row
+        y = 56 + 45 * row
         role, style = ("c1", {"weight": STRONG}) if arm == "pattern" else ("mute", {})
         words(axes, (2, y), name, **style)
         doubles, tokens = record[f"variants.{arm}"].mean, record[f"tokens_per_byte.{arm}"].mean
