@@ -363,7 +363,7 @@ def gelu_is_gelu(record: Record) -> str:
 
 CLAIMS = [
     Claim(
-        id="N4",
+        id="N24",
         text="A language model whose training loss is lower is the better one.",
         where="said when a change makes the loss fall",
         experiment="gpt1.bugs",
@@ -374,7 +374,7 @@ CLAIMS = [
         said=True,
     ),
     Claim(
-        id="N5",
+        id="N25",
         text="It does not matter which of the two forms of GELU is used.",
         where="said of the tanh in the authors' code",
         experiment="gpt1.bugs",

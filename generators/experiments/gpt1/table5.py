@@ -240,7 +240,7 @@ CLAIMS = [
         measured="mean_ahead.lstm:pct",
     ),
     Claim(
-        id="L1",
+        id="L21",
         text="What pre-training brings is larger in features that are only read than in a model that is tuned.",
         where="our own",
         experiment="gpt1.table5",
@@ -250,7 +250,7 @@ CLAIMS = [
         measured="mean_gained_more_frozen:pct",
     ),
     Claim(
-        id="L2",
+        id="L22",
         text="The better language model is not the better start.",
         where="our own",
         experiment="gpt1.table5",
@@ -260,7 +260,7 @@ CLAIMS = [
         measured="bits_saved_by_lstm:f2",
     ),
     Claim(
-        id="N1",
+        id="N21",
         text="A fine-tuned language model beats counting words.",
         where="said wherever somebody still counts words",
         experiment="gpt1.table5",
@@ -271,7 +271,7 @@ CLAIMS = [
         said=True,
     ),
     Claim(
-        id="N2",
+        id="N22",
         text="The auxiliary language-model loss always helps.",
         where="said of the paper, whose average is higher without it",
         experiment="gpt1.table5",

@@ -131,7 +131,7 @@ CLAIMS = [
         measured="all_over_none:pct",
     ),
     Claim(
-        id="N3",
+        id="N23",
         text="The more pre-training, the better for the task.",
         where="said of every pre-trained model",
         experiment="gpt1.transferred",

@@ -207,7 +207,7 @@ CLAIMS = [
         measured="norm_first.papers:f2",
     ),
     Claim(
-        id="L3",
+        id="L13",
         text="What a deep post-norm model lacks at the start is not warm-up but small residual layers.",
         where="our own",
         experiment="gpt2.depth",
@@ -217,7 +217,7 @@ CLAIMS = [
         measured="scaled_over_warmed:pm",
     ),
     Claim(
-        id="N1",
+        id="N11",
         text="Without small residual layers at the start a deep pre-norm model does not train.",
         where="said of the 1/sqrt(N) in Section 2.3",
         experiment="gpt2.depth",

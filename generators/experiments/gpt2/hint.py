@@ -242,7 +242,7 @@ CLAIMS = [
         measured="switches:pmpct",
     ),
     Claim(
-        id="L4",
+        id="L14",
         text="A hint that lacks one letter is hardly a hint: its tokens are others.",
         where="our own",
         experiment="gpt2.hint",

@@ -201,7 +201,7 @@ CLAIMS = [
         measured="gain.unseen.16_to_128:f2",
     ),
     Claim(
-        id="L1",
+        id="L11",
         text="A model thirty times as large expects less of the token that comes, at more than one in five.",
         where="our own",
         experiment="gpt2.sizes",
@@ -211,7 +211,7 @@ CLAIMS = [
         measured="behind.16_to_128:pct",
     ),
     Claim(
-        id="L2",
+        id="L12",
         text="What size gains at home is gone in another language.",
         where="our own",
         experiment="gpt2.sizes",
