@@ -130,7 +130,7 @@ def broken(nodes: list) -> list[str]:
     return found
 
 
-ELEMENTS = {"a", "li", "tr", "html", "details", "summary", "table"}
+ELEMENTS = {"a", "li", "tr", "html", "details", "summary", "table", "number-translator"}
 
 
 def is_declaration(prelude: list) -> bool:

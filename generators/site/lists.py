@@ -54,7 +54,9 @@ def _listed(inputs: Inputs, paper: Paper, page: str) -> str:
 def study_list(inputs: Inputs, page: str) -> str:
     """Every study across papers that has a note, with its links."""
     items = "".join(
-        _study(inputs, study, page) for study in inputs.studies if inputs.units[study.stem].note
+        _study(inputs, study, page)
+        for study in inputs.studies
+        if (unit := inputs.units.get(study.stem)) and unit.note
     )
     return f'<ul class="library">{items}</ul>'
 
