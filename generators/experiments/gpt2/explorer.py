@@ -257,7 +257,7 @@ CLAIMS = [
         did="Compared predictions before and after rounding, on library prose that it never saw and on 500 prompts. "
         "The number is the loss in bits for a token of prose.",
         rule=Rule(rounding_is_free, forecast=0.9),
-        measured="lost_by_rounding:f4",
+        measured="lost_by_rounding:f3",
     ),
     Claim(
         id="X6",
