@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from generators.files import Damaged
 from generators.fingerprint import CannotFollow
-from generators.papers import UnknownName, papers
+from generators.papers import UnknownName, papers, studies
 
 
 class Parser(argparse.ArgumentParser):
@@ -295,7 +295,7 @@ def figures(chosen: argparse.Namespace) -> int:
     from generators import figure, prose
 
     started = time.perf_counter()
-    known = [paper.stem for paper in papers()]
+    known = [each.stem for each in [*papers(), *studies()]]
     for name in chosen.names:
         if name not in known:
             raise UnknownName("paper", name, known)
