@@ -2,7 +2,6 @@
 
 from matplotlib.figure import Figure
 
-from generators.charts import race, race_table
 from generators.figure import end_labels, line, logarithmic, new_figure
 from generators.record import Record
 
@@ -32,15 +31,4 @@ PEERS = {
 WORKS = {"step_s": "training, S", "step_m": "training, M", "generation": "generation"}
 
 
-def bench(record: Record) -> Figure:
-    """Time of five libraries as a multiple of ours, training at two sizes and generation; the fastest in colour."""
-    return race(record, WORKS, PEERS, "default and fast precision")
-
-
-def bench_table(record: Record) -> str:
-    """Everybody's time over ours, with quartiles, and how much of the machine's products ours reaches."""
-    return race_table(record, WORKS, PEERS)
-
-
-FIGURES = {"generation_cost": generation_cost, "bench": bench}
-TABLES = {"bench_table": bench_table}
+FIGURES = {"generation_cost": generation_cost}
