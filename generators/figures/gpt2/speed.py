@@ -1,4 +1,4 @@
-"""What a token costs with a cache and without, and how fast ours is beside other libraries."""
+"""What a token costs with a cache of keys and values and without."""
 
 from matplotlib.figure import Figure
 
@@ -19,16 +19,6 @@ def generation_cost(record: Record) -> Figure:
     logarithmic(axes.yaxis)
     end_labels(axes)
     return figure
-
-
-PEERS = {
-    "torch": "torch.nn",
-    "transformers": "Hugging Face",
-    "x_transformers": "x-transformers",
-    "litgpt": "litgpt",
-    "labml": "labml",
-}
-WORKS = {"step_s": "training, S", "step_m": "training, M", "generation": "generation"}
 
 
 FIGURES = {"generation_cost": generation_cost}
