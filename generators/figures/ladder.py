@@ -110,21 +110,12 @@ def climb(record: Record) -> Figure:
         if timed:
             time = timed[f"over_first.{name}_{deep}"].mean
             beside(axes, lettered(time, "f2"), 1, row, 92)
-        if name == "start_by_width":
-            raw = record[f"bits.{ASIDE}_{deep}"]
-            axes.plot(raw.mean, row, "x", color=colour("c2"), markersize=7, markeredgewidth=2)
-            axes.annotate(
-                "0.02 as it is",
-                (raw.mean, row),
-                (0, 13),
-                textcoords="offset points",
-                ha="center",
-                va="center",
-                color=colour("c2"),
-                size=SMALL,
-            )
         y += 31
     axes.plot(*zip(*path, strict=True), color=colour("c1"), linewidth=2.2, zorder=2)
+    if alone := records("ladder").get("ladder.frequencies"):
+        axes.axvline(
+            alone["bits.words"].mean, color=colour("edge"), linewidth=1.6, dashes=(4, 3), zorder=1
+        )
     _heads(axes, record, shallow, deep)
     return figure
 
