@@ -146,7 +146,7 @@ def _heads(axes, record: Record, shallow: int, deep: int) -> None:
         axes.annotate(
             text,
             (ends[depth], 37),
-            (-4 if left else 4, 17),
+            (-4 if left else 10, 17),
             ha="right" if left else "left",
             color=colour(role),
             **dim,

@@ -62,10 +62,15 @@ def element(key: str, tag: str, first_paint: str, link: Link) -> str:
 _REMARK = re.compile(r"^ *//.*\n", re.MULTILINE)
 
 
+_COMMENT = re.compile(r"/\*.*?\*/\n?", re.DOTALL)
+
+
 def without_remarks(site: Path) -> None:
-    """Rewrite our scripts without the lines that only explain: a reader's browser has no use for them."""
+    """Rewrite our scripts and style sheets without what only explains: a reader's browser has no use for them."""
     for script in sorted((site / SCRIPTS).glob("*.js")):
         script.write_text(_REMARK.sub("", script.read_text(encoding="utf-8")), encoding="utf-8")
+    for sheet in sorted((site / SCRIPTS).parent.glob("css/*.css")):
+        sheet.write_text(_COMMENT.sub("", sheet.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 # Markdown would take an element of ours for a word and close it before its figure. So the figure only bears a mark,

@@ -206,7 +206,7 @@ def list_circuit(
     if not len(earlier):  # in the first layer nobody can help
         return {
             **found,
-            "helper": None,
+            "helper": [],
             "helper_kind": "",
             "helper_previous": 0.0,
             "looks_without_helper": looked[looker].item(),
