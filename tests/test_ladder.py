@@ -153,11 +153,10 @@ def test_nothing_leaks_from_the_future(name):
     assert not torch.allclose(before[:, 3:], after[:, 3:], atol=1e-3)
 
 
-def test_every_rung_starts_from_one_before_it_and_all_but_the_first_do():
-    names = list(RUNGS)
-    assert [name for name in names if not RUNGS[name].below] == names[:1]
-    for place, name in enumerate(names[1:], start=1):
-        assert RUNGS[name].below in names[:place]
+def test_every_rung_is_compared_with_the_one_below_and_what_stands_aside_with_the_same():
+    *names, aside = RUNGS
+    assert [RUNGS[name].below for name in names] == ["", *names[:-1]]
+    assert RUNGS[aside].below == RUNGS["start_by_width"].below
 
 
 # Text and loss --------------------------------------------------------------------------------------------------
