@@ -32,6 +32,17 @@ def tokens(rows: int = B, length: int = T) -> Tensor:
     return torch.randint(V, (rows, length), generator=torch.Generator().manual_seed(4))
 
 
+def assert_no_token_changes_the_past(model: GPT1) -> None:
+    """A change at one place moves the logits there and behind it, and none before."""
+    given = tokens()
+    logits = model(given)
+    for place in range(T):
+        changed = given.clone()
+        changed[:, place] = (changed[:, place] + 1) % V
+        differs = (model(changed) - logits).abs().amax(dim=(0, 2)) > 1e-9
+        assert differs.tolist() == [False] * place + [True] * (T - place)
+
+
 def hugging_face(model: GPT1) -> nn.Module:
     """The Hugging Face model with our weights; their layers store matrices as (in, out)."""
     sizes = {"vocab_size": V, "n_positions": CONTEXT, "n_embd": D, "n_layer": LAYERS, "n_head": H}

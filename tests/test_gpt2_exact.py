@@ -8,7 +8,16 @@ import smoke_runs
 import torch
 
 from generators.experiment import FAILS, HOLDS, IN_PART
-from generators.experiments.gpt2 import bugs, exact, generation, parity, small, start, vocabulary
+from generators.experiments.gpt2 import (
+    broken,
+    bugs,
+    exact,
+    generation,
+    parity,
+    small,
+    start,
+    vocabulary,
+)
 from generators.record import Record
 from implementations.gpt1 import GPT1
 from implementations.gpt2 import GPT2, ByteTokenizer, next_token
@@ -229,7 +238,7 @@ def test_a_model_with_a_bug_is_not_equal_to_theirs(kind):
 
 def test_merges_in_the_order_of_the_text_differ_from_tokenizers():
     ours = ByteTokenizer([(b"o", b"g"), (b"d", b"o"), (b"og", b"s"), (b"t", b"h")])
-    theirs, wrong = parity.as_theirs(ours), bugs.TextOrder(ours.merges)
+    theirs, wrong = parity.as_theirs(ours), broken.TextOrder(ours.merges)
     names = [parity.printable(symbol) for symbol in ours.symbols[:-1]]
     text = "ogdogs, other"
     wanted = theirs.encode(text).tokens
@@ -278,7 +287,7 @@ def test_models_with_bugs_begin_with_the_right_weights():
     right = GPT2(CONFIG)
     wanted = right.state_dict()
     for name, kind in bugs.IN_TRAINING.items():
-        state = bugs.started_as(right, kind).state_dict()
+        state = broken.started_as(right, kind).state_dict()
         unequal = {
             key for key in wanted.keys() & state.keys() if not torch.equal(wanted[key], state[key])
         }
@@ -286,7 +295,7 @@ def test_models_with_bugs_begin_with_the_right_weights():
             key for key in wanted if key.endswith(("output.weight", "contract.weight"))
         }
         assert unequal == (moved if name == "query_key_scaled" else set()), name
-    scaled = bugs.started_as(right, bugs.QueryKeyScaled).blocks[0].attention
+    scaled = broken.started_as(right, broken.QueryKeyScaled).blocks[0].attention
     assert torch.allclose(scaled.output.weight, right.blocks[0].attention.output.weight * 2)
     assert torch.allclose(scaled.key.weight, right.blocks[0].attention.key.weight / 2)
 
@@ -296,13 +305,13 @@ def test_what_each_bug_of_the_cache_changes():
     model, tokens = unlike_new(), torch.randint(31, (2, 12))
     wanted = model(tokens)
     same = lambda kind, chunk: torch.allclose(  # noqa: E731
-        bugs.in_chunks(chunk)(bugs.started_as(model, kind).eval(), tokens), wanted, atol=1e-4
+        broken.in_chunks(chunk)(broken.started_as(model, kind).eval(), tokens), wanted, atol=1e-4
     )
     assert all(same(GPT2, chunk) for chunk in (1, 5, 12))
-    assert same(bugs.PositionsNotOffset, 12) and not same(bugs.PositionsNotOffset, 1)  # noqa: PT018
-    assert same(bugs.MaskNotOffset, 1) and same(bugs.MaskNotOffset, 12)  # noqa: PT018
-    assert not same(bugs.MaskNotOffset, 5)
-    reused = bugs.in_chunks(12, before=torch.randint(31, (2, 5)))(model, tokens)
+    assert same(broken.PositionsNotOffset, 12) and not same(broken.PositionsNotOffset, 1)  # noqa: PT018
+    assert same(broken.MaskNotOffset, 1) and same(broken.MaskNotOffset, 12)  # noqa: PT018
+    assert not same(broken.MaskNotOffset, 5)
+    reused = broken.in_chunks(12, before=torch.randint(31, (2, 5)))(model, tokens)
     assert not torch.allclose(reused, wanted, atol=1e-2)
 
 
@@ -311,26 +320,26 @@ def test_a_shifted_mask_sees_the_answer_and_another_gelu_next_to_nothing():
     right, tokens = unlike_new(), torch.randint(31, (1, 8))
     changed = tokens.clone()
     changed[0, 5] = (changed[0, 5] + 1) % 31
-    for kind, first in ((GPT2, 5), (bugs.MaskShifted, 4)):
-        model = bugs.started_as(right, kind).eval()
+    for kind, first in ((GPT2, 5), (broken.MaskShifted, 4)):
+        model = broken.started_as(right, kind).eval()
         apart = (model(tokens) - model(changed)).abs().amax(dim=-1)[0]
         # Two layers pass a leak on: what sees the next position sees two further on behind them.
         assert apart[first] > 1e-3, kind
         assert kind is not GPT2 or apart[:first].max() == 0
-    erf = bugs.started_as(right, bugs.ErfGelu).eval()
+    erf = broken.started_as(right, broken.ErfGelu).eval()
     assert 0 < (erf(tokens) - right(tokens)).abs().max() < 0.1
 
 
 def test_bugs_of_sampling_are_what_they_say():
     logits = torch.tensor([[2.0, 1.0, 0.5, -1.0]])
     right = next_token(logits, 0.5, 2)
-    lacking = bugs.not_renormalised(logits, 0.5, 2)
+    lacking = broken.not_renormalised(logits, 0.5, 2)
     assert torch.allclose(lacking / lacking.sum(), right)
     assert lacking.sum() < 0.97
     assert torch.allclose(
-        bugs.temperature_on_probabilities(logits, 0.5, 2), next_token(logits, 1.0, 2)
+        broken.temperature_on_probabilities(logits, 0.5, 2), next_token(logits, 1.0, 2)
     )
-    twice = bugs.softmax_twice(logits, 0.5, 2)[0]
+    twice = broken.softmax_twice(logits, 0.5, 2)[0]
     assert (twice > 0).tolist() == [True, True, False, False]
     assert twice[0] / twice[1] < right[0, 0] / right[0, 1]
 
@@ -340,7 +349,7 @@ def test_tokens_are_drawn_by_their_probabilities_and_the_last_where_some_lack():
         ([0.5, 0.2, 0.3, 0.0], [0.5, 0.2, 0.3, 0.0]),
         ([0.5, 0.2, 0, 0], [0.5, 0.2, 0, 0.3]),
     ):
-        tokens = bugs.drawn(torch.tensor([p]).expand(20_000, -1))
+        tokens = broken.drawn(torch.tensor([p]).expand(20_000, -1))
         shares = torch.bincount(tokens[:, 0], minlength=4) / 20_000
         assert torch.allclose(shares, torch.tensor(wanted), atol=0.015)
 

@@ -1,5 +1,7 @@
 """Table 5 at several numbers of labels: who is right how often, and what each part of the recipe brings."""
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -26,14 +28,32 @@ ARMS = (
 )
 
 
+READINGS = (
+    (TRANSFORMER, "full", "tuned"),
+    (SCRATCH, "from_scratch", "tuned, new"),
+    (FROZEN, "frozen", "only read"),
+    (COUNTING, "frozen_untrained", "only read, new"),
+)
+
+
 def table5(record: Record) -> Figure:
     """Texts told right against the number of labels: counting tokens, GPT-1, GPT-1 not pre-trained, LSTM."""
+    return by_labels(record, ARMS, 310)
+
+
+def table5_frozen(record: Record) -> Figure:
+    """Texts told right against labels: the pre-trained and a new model, each tuned as a whole and only read."""
+    return by_labels(record, READINGS, 300)
+
+
+def by_labels(record: Record, arms: Sequence[tuple[int, str, str]], height: int) -> Figure:
+    """The accuracy of some arms (colour, key, name) against the number of labels, and what guessing gets."""
     counts = [int(count) for count in record.settings["counts"]]
     figure, axes = new_figure(
-        310, right=118, x="labelled texts", y="texts of unseen files told right, %"
+        height, right=118, x="labelled texts", y="texts of unseen files told right, %"
     )
     axes.set(xscale="log", xlim=(counts[0], counts[-1]))
-    for category, arm, name in ARMS:
+    for category, arm, name in arms:
         shares = [percent(record[f"accuracy.{arm}.{count}"]) for count in counts]
         line(axes, counts, shares, category, name, within=(0, 100))
     chance = 100 * record["chance"].mean
@@ -92,33 +112,6 @@ def _difference(axes: Axes, y: float, found: Summary) -> None:
     style = {"weight": STRONG} if certain else {"color": colour("dim")}
     place = high + 6 if above else low - 6
     words(axes, (place, y), text, tone, ha="left" if above else "right", **style)
-
-
-READINGS = (
-    (TRANSFORMER, "full", "tuned"),
-    (SCRATCH, "from_scratch", "tuned, new"),
-    (FROZEN, "frozen", "only read"),
-    (COUNTING, "frozen_untrained", "only read, new"),
-)
-
-
-def table5_frozen(record: Record) -> Figure:
-    """Texts told right against labels: the pre-trained and a new model, each tuned as a whole and only read."""
-    counts = [int(count) for count in record.settings["counts"]]
-    figure, axes = new_figure(
-        300, right=118, x="labelled texts", y="texts of unseen files told right, %"
-    )
-    axes.set(xscale="log", xlim=(counts[0], counts[-1]))
-    for category, arm, name in READINGS:
-        shares = [percent(record[f"accuracy.{arm}.{count}"]) for count in counts]
-        line(axes, counts, shares, category, name, within=(0, 100))
-    chance = 100 * record["chance"].mean
-    axes.axhline(chance, color=colour("edge"), linewidth=1.2)
-    axes.set_ylim(bottom=0)
-    logarithmic(axes.xaxis, counts)
-    end_labels(axes)
-    beside(axes, "guessing", 1, chance, 8, "left", color=colour("dim"))
-    return figure
 
 
 FIGURES = {"table5": table5, "table5_parts": table5_parts, "table5_frozen": table5_frozen}
