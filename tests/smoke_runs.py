@@ -57,5 +57,7 @@ first_run = functools.cache(run)
 
 
 def record(paper: str, name: str) -> Record:
-    """The first run as a record of one seed."""
-    return Record({"paper": paper, "name": name, "runs": [first_run(paper, name)]})
+    """The first run as a record of one seed, with the settings that it had."""
+    settings = settings_of(find_experiment(paper, name), {}, smoke=True)
+    run = first_run(paper, name)
+    return Record({"paper": paper, "name": name, "settings": settings, "runs": [run]})
