@@ -199,7 +199,7 @@ with torch.no_grad():
     unseen = sum(loss_of(model, batch(valid)).item() for _ in range(20)) / 20
 print(f"{steps} steps: {unseen:.2f} nats on unseen text, {unseen / math.log(2):.2f} bits per byte")
 
-# %%
+# %% alt="Training loss against steps: it starts at an even guess and falls, steeply at first."
 figure, axes = plt.subplots(figsize=(6, 2.8))
 every = max(1, steps // 50)
 means = [sum(curve[i : i + every]) / every for i in range(0, steps, every)]
@@ -284,7 +284,7 @@ print(f"with positions that are not moved along: {(logits - whole[:, -1]).abs().
 # The model says how likely each byte is. What we do with that is our choice.
 
 
-# %%
+# %% alt="Probabilities of the likeliest next bytes: as they are, at half the temperature, and cut by top-k and by nucleus."
 with torch.no_grad():
     logits = model(prompt)[:, -1]
 choices = {
@@ -332,7 +332,7 @@ for depth in depths:
         found.append(x.var().item() / start)
     print(f"{depth:3d} blocks: with {growth['with'][-1]:.2f}, without {growth['without'][-1]:.1f}")
 
-# %%
+# %% alt="Variance of the stream, end over start, against blocks: flat with the smaller start, growing without."
 figure, axes = plt.subplots(figsize=(6, 2.8))
 for (name, found), colour in zip(growth.items(), (BLUE, RUST), strict=True):
     axes.loglog(depths, found, "o-", color=colour)
