@@ -70,9 +70,12 @@
     for (const { target, isIntersecting } of entries) isIntersecting ? near.add(target) : near.delete(target);
     measure(entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target));
   }, { rootMargin: "100%" });
-  for (const box of document.querySelectorAll(".md-typeset :is(pre,.wide,.katex-display,.md-typeset__scrollwrap,.jp-OutputArea-output,div.arithmatex)")) watch.observe(box);
+  // Not before: the theme puts its box around a table while the page loads.
   addEventListener("load", () => {
+    for (const box of document.querySelectorAll(".md-typeset :is(pre,.wide,.katex-display,.md-typeset__scrollwrap,.jp-OutputArea-output,div.arithmatex)")) watch.observe(box);
     for (const nav of document.querySelectorAll(".md-code__nav")) nav.setAttribute("role", "none");
   });
+  // A font that arrives makes its text wider, and so does a narrower window.
   addEventListener("resize", () => measure([...near]));
+  document.fonts.addEventListener("loadingdone", () => measure([...near]));
 })();
