@@ -12,4 +12,4 @@ FIGURES = {
     **yardstick.FIGURES,
     **speed.FIGURES,
 }
-TABLES = yardstick.TABLES
+TABLES = {**yardstick.TABLES, **speed.TABLES}

@@ -1,7 +1,8 @@
-"""What a token costs with a cache of keys and values and without."""
+"""What a token costs with a cache of keys and values and without, and our time beside other libraries'."""
 
 from matplotlib.figure import Figure
 
+from generators.charts import race, race_table
 from generators.figure import end_labels, line, logarithmic, new_figure
 from generators.record import Record
 
@@ -21,4 +22,26 @@ def generation_cost(record: Record) -> Figure:
     return figure
 
 
-FIGURES = {"generation_cost": generation_cost}
+PEERS = {
+    "torch": "torch.nn",
+    "transformers": "Hugging Face",
+    "x_transformers": "x-transformers",
+    "litgpt": "litgpt",
+    "labml": "labml",
+}
+
+
+def bench(record: Record) -> Figure:
+    """Time of five libraries as a multiple of ours, training at two sizes and generation; the fastest in colour."""
+    works = {"step_s": "training, S", "step_m": "training, M", "generation": "generation"}
+    return race(record, works, PEERS, "two cores, random tokens")
+
+
+def bench_table(record: Record) -> str:
+    """Everybody's time over ours, with quartiles, and how much of the machine's products ours reaches."""
+    works = {"step_s": "step, S", "step_m": "step, M", "generation": "generation, cached"}
+    return race_table(record, works, PEERS)
+
+
+TABLES = {"bench_table": bench_table}
+FIGURES = {"generation_cost": generation_cost, "bench": bench}
