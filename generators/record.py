@@ -214,6 +214,7 @@ def house_numbers() -> dict[str, float]:
         "house.claims.holds": verdicts.count("holds"),
         "house.claims.in_part": verdicts.count("holds in part"),
         "house.claims.fails": verdicts.count("does not hold here"),
+        "house.claims.untestable": verdicts.count("not testable at this scale"),
         "house.records": len(everything),
     }
     parity = [record["worst"].max for record in everything.values() if record.kind == "parity"]
