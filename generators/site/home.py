@@ -10,6 +10,11 @@ from generators.site import tree
 from generators.site.parts import STATES, Inputs, discs, esc, has, link, number, verdict
 
 
+def repository(inputs: Inputs, page: str) -> str:
+    """The address that the project is cloned from."""
+    return str(inputs.extra.get("repo_url", ""))
+
+
 def how_many(inputs: Inputs, page: str) -> str:
     """The number of papers, as a word that opens a sentence."""
     return num2words(len(inputs.papers)).capitalize()

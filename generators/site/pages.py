@@ -57,6 +57,7 @@ PARTS: dict[str, Callable[[Inputs, str], str]] = {
     "count": home.how_many,
     "so-far": home.so_far,
     "stories": home.stories,
+    "repo": home.repository,
     "owner": home.owner,
     "contact": home.contact,
     "hero": hero.hero,
