@@ -90,7 +90,7 @@ def figure(marker: prose.Marker, place: Place) -> str:
         f'<img src="{address}.svg" alt="{html.escape(image["alt"])}" {shape}>\n\n'
         f'<figcaption markdown="1">\n\n{caption}\n\n</figcaption>\n'
         f'<p class="get"><a href="{address}.svg">SVG</a> <a href="{address}.png">PNG</a> <a href="{data}">Data</a> '
-        f'<a href="site:figures/#{paper}-{name}">Cite</a></p>\n</figure>\n\n"
+        f'<a href="site:figures/#{paper}-{name}">Cite</a></p>\n</figure>\n\n'
     )
 
 
