@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from generators.papers import Paper
 from generators.record import Record
 from generators.site.landing import code_lines
-from generators.site.parts import Inputs, discs, esc, has, link, number, plural
+from generators.site.parts import Inputs, discs, esc, has, link, number, tight
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ def by_paper(inputs: Inputs, page: str) -> str:
         _paper(inputs, paper, page) for paper in inputs.papers if inputs.units[paper.stem].code
     )
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'<div class="sheet">{table}</div>' if rows else ""
+    return table if rows else ""
 
 
 def _paper(inputs: Inputs, paper: Paper, page: str) -> str:
@@ -274,7 +274,7 @@ def _paper(inputs: Inputs, paper: Paper, page: str) -> str:
         number(inputs, parity, "sci", page) if parity else "–",
         number(inputs, min(ratios)[1], "f2", page) if ratios else "–",
         discs(inputs.of(stem)),
-        f'<a href="{link(f"api/{stem}/", page)}">{plural(code_lines(inputs.units[stem].code), "line")}</a>',
+        f'<a href="{link(f"api/{stem}/", page)}">{tight(code_lines(inputs.units[stem].code), "line")}</a>',
         f'<a href="{esc(repo)}/blob/main/tests/{tests}">{tests}</a>' if repo else tests,
     )
     name = f'<a href="{link(f"papers/{stem}/", page)}">{esc(paper.name)}</a>'

@@ -24,9 +24,7 @@ def gallery(inputs: Inputs, page: str) -> str:
         keys = in_order(inputs, unit, told)
         if keys:
             items = "".join(_item(inputs, key, told.get(key, {}), page) for key in keys)
-            sections.append(
-                f'## {unit.name} {{#{unit.stem}}}\n\n<ul class="gallery">{items}</ul>'
-            )
+            sections.append(f'## {unit.name} {{#{unit.stem}}}\n\n<ul class="gallery">{items}</ul>')
     return "\n\n".join(sections) or "No figure has been drawn yet."
 
 
@@ -73,7 +71,9 @@ def _item(inputs: Inputs, key: str, told: Mapping[str, str], page: str) -> str:
     if record:
         files.append(("Data", link(f"results/{stem}/{record}.json", page)))
     places = [(_room(address), link(_at(inputs, address, key), page)) for address in told]
-    places.append(("Record", link(f"results/{stem}/#{record}" if record else f"results/{stem}/", page)))
+    places.append(
+        ("Record", link(f"results/{stem}/#{record}" if record else f"results/{stem}/", page))
+    )
     return (
         f'<li id="{stem}-{name}"><a href="{file}.svg"><img src="{file}.svg" alt="{alt}" '
         f'width="{width}" height="{height}" loading="lazy"></a><p>{_inline(said) or alt}</p>'

@@ -8,6 +8,7 @@ from generators.site.bib import authors
 from generators.site.landing import code_lines, live_model, stubs
 from generators.site.parts import (
     STATES,
+    TIGHT,
     Inputs,
     counts,
     discs,
@@ -16,7 +17,7 @@ from generators.site.parts import (
     ledger,
     link,
     number,
-    plural,
+    tight,
 )
 
 
@@ -67,7 +68,7 @@ def units(inputs: Inputs, page: str) -> str:
     """What there is to read, run and write for each paper that is not only planned, and for each study."""
     head = "".join(
         f'<th scope="col">{text}</th>'
-        for text in ("Unit", "Level", "Know before", "Note", "Code", "To do")
+        for text in ("Unit", "Level", "Note", "Code", "To do", "Know before")
     )
     rows = "".join(
         _unit(inputs, each, page)
@@ -84,18 +85,18 @@ def _unit(inputs: Inputs, each: Paper, page: str) -> str:
         return f'<a href="{link(room, page)}">{text}</a>'
 
     name = to(f"papers/{stem}/" if unit.code else f"notes/{stem}/", esc(each.name))
-    read = f"{unit.front['minutes']} min" if unit.front.get("minutes") else "read"
+    read = f"{unit.front['minutes']}{TIGHT}min" if unit.front.get("minutes") else "read"
     do = [to(f"notebooks/{stem}/", "notebook")] if unit.notebook else []
     if unit.exercise:
-        do.append(to(f"exercises/{stem}/", plural(stubs(unit.exercise), "exercise")))
+        do.append(to(f"exercises/{stem}/", tight(stubs(unit.exercise), "exercise")))
     if model := live_model(inputs, stem):
-        do.append(to(model, "live model"))
+        do.append(to(model, f"live{TIGHT}model"))
     cells = (
-        f"{unit.front['difficulty']} of 3" if unit.front.get("difficulty") else "",
-        esc(", ".join(unit.front.get("prerequisites", []))),
+        str(unit.front.get("difficulty", "")),
         to(f"notes/{stem}/", read),
-        to(f"api/{stem}/", plural(code_lines(unit.code), "line")) if unit.code else "",
+        to(f"api/{stem}/", tight(code_lines(unit.code), "line")) if unit.code else "",
         ", ".join(do),
+        esc(", ".join(unit.front.get("prerequisites", []))),
     )
     return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 

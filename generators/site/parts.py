@@ -88,6 +88,14 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+TIGHT = "&nbsp;"
+
+
+def tight(count: int, one: str) -> str:
+    """A count with its noun on one line, for narrow columns."""
+    return plural(count, one).replace(" ", TIGHT)
+
+
 # Numbers
 
 
