@@ -219,7 +219,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="Copy a paper's exercises to my/ the first time, then grade what is there.",
         epilog=f"Papers with exercises: {', '.join(papers())}.",
     )
-    parser.add_argument("paper", help="the paper's short name, such as transformer")
+    parser.add_argument("paper", nargs="?", help="the paper's short name, such as transformer")
     parser.add_argument("--hint", metavar="EXERCISE", help="show one more hint each time")
     parser.add_argument("--open", action="store_true", help="show the open problem")
     parser.add_argument("--answers", action="store_true", help="grade the worked answers instead")
@@ -237,6 +237,8 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> int:
     """Do what the options say."""
     paper = options.paper
+    if paper is None:
+        raise Refused(f"Which paper? python -m exercises PAPER. There are: {', '.join(papers())}.")
     if paper not in papers():
         raise unknown("paper with exercises called", paper, papers())
     if options.hint is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from generators.files import ROOT, Damaged, read_sealed
-from generators.papers import UnknownName
+from generators.papers import UnknownName, papers
 
 RESULTS = ROOT / "results"
 KINDS = ("measured", "exact", "timing", "tuning", "parity")
@@ -206,7 +206,7 @@ def value(key: str) -> float:
 
 def house_numbers() -> dict[str, float]:
     """Numbers about the whole project, counted from what is committed."""
-    claims, everything = ledger(), records()
+    claims, everything, listed = ledger(), records(), papers()
     verdicts = [claim["verdict"] for claim in claims]
     numbers: dict[str, float] = {
         "house.claims.all": len(verdicts),
@@ -214,7 +214,10 @@ def house_numbers() -> dict[str, float]:
         "house.claims.holds": verdicts.count("holds"),
         "house.claims.in_part": verdicts.count("holds in part"),
         "house.claims.fails": verdicts.count("does not hold here"),
+        "house.claims.untestable": verdicts.count("not testable at this scale"),
         "house.records": len(everything),
+        "house.papers.all": len(listed),
+        "house.papers.whole": sum(paper.state == "whole" for paper in listed),
     }
     parity = [record["worst"].max for record in everything.values() if record.kind == "parity"]
     if parity:

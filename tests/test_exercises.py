@@ -268,6 +268,12 @@ def test_misspelt_names_are_answered_with_the_nearest(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_whoever_names_no_paper_is_told_which_there_are(capsys):
+    assert main([]) == 2
+    assert "Which paper?" in (said := capsys.readouterr().err)
+    assert all(paper in said for paper in papers())
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

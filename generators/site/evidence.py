@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from generators.site.parts import Inputs, esc, has, link, number
+from generators.papers import Paper
+from generators.record import Record
+from generators.site.landing import code_lines
+from generators.site.parts import Inputs, discs, esc, has, link, number, tight
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,15 @@ SHEET: dict[str, tuple[Line, ...]] = {
         Line(
             "Of them: do not hold here",
             "house.claims.fails",
+            "int",
+            "",
+            "claims/",
+            "All claims",
+            "nox -s figures",
+        ),
+        Line(
+            "Of them: not testable at this scale",
+            "house.claims.untestable",
             "int",
             "",
             "claims/",
@@ -229,14 +241,45 @@ def _worst_parity(inputs: Inputs) -> str:
 
 def _slowest(inputs: Inputs) -> str:
     """The benchmark that holds the least ratio of all."""
-    ratios = [
-        (record[path].min, record.paper)
-        for record in inputs.records.values()
-        if record.name == "bench"
-        for path in record.keys()  # noqa: SIM118  a record is no dict
-        if path.endswith(".ratio_fastest")
-    ]
-    return f"results/{min(ratios)[1]}/#bench" if ratios else ""
+    ratios = [ratio for record in inputs.records.values() for ratio in _ratios(record)]
+    return f"results/{min(ratios)[1].partition('.')[0]}/#bench" if ratios else ""
+
+
+def _ratios(record: Record) -> list[tuple[float, str]]:
+    """The speeds of a benchmark against the fastest peer, each with the key of its number."""
+    if record.name != "bench":
+        return []
+    paths = [path for path in record.keys() if path.endswith(".ratio_fastest")]  # noqa: SIM118  a record is no dict
+    return [(record[path].min, f"{record.key}.{path}") for path in paths]
+
+
+def by_paper(inputs: Inputs, page: str) -> str:
+    """For each paper with a model: how far it is from trusted code, how fast, its claims, its code and tests."""
+    names = ("Paper", "Difference", "Speed", "Claims", "Model", "Tests")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    rows = "".join(
+        _paper(inputs, paper, page) for paper in inputs.papers if inputs.units[paper.stem].code
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return table if rows else ""
+
+
+def _paper(inputs: Inputs, paper: Paper, page: str) -> str:
+    stem, repo = paper.stem, str(inputs.extra.get("repo_url", "")).rstrip("/")
+    own = [record for record in inputs.records.values() if record.paper == stem]
+    parity = next((f"{record.key}.worst.max" for record in own if record.kind == "parity"), "")
+    ratios = [ratio for record in own for ratio in _ratios(record)]
+    tests = f"test_{stem}.py"
+    cells = (
+        number(inputs, parity, "sci", page) if parity else "–",
+        number(inputs, min(ratios)[1], "f2", page) if ratios else "–",
+        discs(inputs.of(stem)),
+        f'<a href="{link(f"api/{stem}/", page)}">{tight(code_lines(inputs.units[stem].code), "line")}</a>',
+        f'<a href="{esc(repo)}/blob/main/tests/{tests}">{tests}</a>' if repo else tests,
+    )
+    name = f'<a href="{link(f"papers/{stem}/", page)}">{esc(paper.name)}</a>'
+    measured = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr><th scope="row">{name}</th>{measured}</tr>'
 
 
 RECORDS: dict[str, Callable[[Inputs], str]] = {

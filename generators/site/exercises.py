@@ -100,6 +100,10 @@ def _parts(paper: Paper, source: str, known: dict[str, tuple[str, str]]) -> Iter
     yield f"# Exercises: {paper.name}"
     introduction = ast.get_docstring(ast.parse(source)) or ""
     yield introduction.partition("\n\n")[2] or introduction
+    yield (
+        "The first time: [what to install, and what to do if it fails on your machine]"
+        "(../docs/guides/study-paths.md#before-you-start)."
+    )
     for number, exercise in enumerate(exercises, 1):
         yield f"## {number}. {exercise.name.replace('_', ' ').strip().capitalize()} {{ #{exercise.name.lower()} }}"
         yield exercise.task

@@ -10,7 +10,15 @@ from generators.papers import Paper
 from generators.site import bib, tree
 from generators.site.parts import Inputs, Unit
 
-SHELLS = ("index.md", "papers/index.md", "claims.md", "evidence.md", "about.md")
+SHELLS = (
+    "index.md",
+    "papers/index.md",
+    "claims.md",
+    "evidence.md",
+    "figures.md",
+    "about.md",
+    "guides/study-paths.md",
+)
 
 
 def gather(root: Path = ROOT) -> Inputs:
@@ -33,6 +41,7 @@ def gather(root: Path = ROOT) -> Inputs:
         bibliography=bib.read(root / "notes" / "references.bib"),
         edges=tree.edges(papers, {stem: source for stem, source in sources.items() if source}),
         value=record.value,
+        words=words(root, [each.stem for each in [*papers, *studies]]),
     )
 
 
@@ -63,6 +72,14 @@ def posts(root: Path, stem: str) -> tuple[tuple[str, str], ...]:
             title = str(front.get("title") or (heading[1] if heading else path.stem))
             found.append((title, f"posts/{path.stem}/"))
     return tuple(found)
+
+
+def words(root: Path, stems: list[str]) -> dict[str, str]:
+    """The notes in the site's order, then the posts: address -> Markdown."""
+    notes = {f"notes/{stem}/": root / "notes" / f"{stem}.md" for stem in stems}
+    entries = sorted((root / "notes" / "posts").glob("*.md"))
+    files = notes | {f"posts/{path.stem}/": path for path in entries}
+    return {address: _text(path) for address, path in files.items() if path.is_file()}
 
 
 def _text(path: Path) -> str:

@@ -10,9 +10,28 @@ from generators.site import tree
 from generators.site.parts import STATES, Inputs, discs, esc, has, link, number, verdict
 
 
+def repository(inputs: Inputs, page: str) -> str:
+    """The address that the project is cloned from."""
+    return str(inputs.extra.get("repo_url", ""))
+
+
 def how_many(inputs: Inputs, page: str) -> str:
     """The number of papers, as a word that opens a sentence."""
     return num2words(len(inputs.papers)).capitalize()
+
+
+def so_far(inputs: Inputs, page: str) -> str:
+    """How far the project has come, as the beginning of a paragraph."""
+    whole = sum(inputs.state(paper) == "whole" for paper in inputs.papers)
+    done = f"{num2words(whole) if whole else 'none'} of them whole so far"
+    return f"{how_many(inputs, page)} papers, {done}."
+
+
+def stories(inputs: Inputs, page: str) -> str:
+    """The posts by their titles, in the order of their papers."""
+    posts = [post for paper in inputs.papers for post in inputs.units[paper.stem].posts]
+    items = "".join(f'<li><a href="{link(to, page)}">{esc(title)}</a></li>' for title, to in posts)
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def owner(inputs: Inputs, page: str) -> str:
@@ -20,9 +39,9 @@ def owner(inputs: Inputs, page: str) -> str:
     extra = inputs.extra
     about = ", ".join(str(extra[key]) for key in ("role", "city") if extra.get(key))
     motto = extra.get("about", "I read papers by rebuilding them.")
+    ways = [*contacts(extra), ("The code", str(extra.get("repo_url", "")))]
     links = "".join(
-        f'<li><a href="{esc(target)}">{name}</a></li>'
-        for name, target in [*contacts(extra), ("Evidence sheet", link("evidence/", page))]
+        f'<li><a href="{esc(target)}">{name}</a></li>' for name, target in ways if target
     )
     return (
         f'<aside class="owner" aria-label="Who made this"><strong>{esc(extra.get("name", ""))}</strong>'

@@ -112,6 +112,8 @@ def routes(inputs: Inputs, paper: Paper, page: str) -> str:
     here = lambda room, anchor="": link(f"{room}/{stem}/{anchor}", page)  # noqa: E731
     ten = [(here("notes", "#in-one-minute"), "In one minute", "")]
     ten += [(link(address, page), f"Post: {title}", "") for title, address in unit.posts]
+    if model := live_model(inputs, stem):
+        ten.append((link(model, page), "A model that runs in your browser", ""))
     hour = [
         (
             here("notes"),
@@ -123,6 +125,9 @@ def routes(inputs: Inputs, paper: Paper, page: str) -> str:
         hour.append((here("api"), "The code", plural(code_lines(unit.code), "line")))
     if inputs.of(stem):
         hour.append((here("results", "#claims"), "Results and claims", ""))
+    if unit.figures:
+        all_of_it = link(f"figures/#{stem}", page)
+        hour.append((all_of_it, "Figures, to take along", str(len(unit.figures))))
     weekend = [(here("notebooks"), "Notebook", "")] if unit.notebook else []
     if unit.exercise:
         weekend.append(
@@ -144,6 +149,16 @@ def routes(inputs: Inputs, paper: Paper, page: str) -> str:
         if ways
     )
     return f'<div class="routes">{drawn}</div>'
+
+
+def live_model(inputs: Inputs, stem: str) -> str:
+    """The address of the live model of a paper, in its note; empty where there is none."""
+    shown = (
+        (key, tag)
+        for key, tag in inputs.extra.get("live", {}).items()
+        if key.startswith(f"{stem}.") and f"<!--l:{key}-->" in inputs.units[stem].note
+    )
+    return next((f"notes/{stem}/#{tag.rpartition('-')[2]}" for _, tag in shown), "")
 
 
 def code_lines(source: str) -> int:

@@ -5,7 +5,20 @@ from typing import Any
 
 from generators.papers import Paper
 from generators.site.bib import authors
-from generators.site.parts import STATES, Inputs, counts, discs, esc, has, ledger, link, number
+from generators.site.landing import code_lines, live_model, stubs
+from generators.site.parts import (
+    STATES,
+    TIGHT,
+    Inputs,
+    counts,
+    discs,
+    esc,
+    has,
+    ledger,
+    link,
+    number,
+    tight,
+)
 
 
 def paper_list(inputs: Inputs, page: str) -> str:
@@ -49,6 +62,43 @@ def _listed(inputs: Inputs, paper: Paper, page: str) -> str:
         f'<div><p>{esc(paper.idea)}</p><p class="get">{" ".join(links)}</p></div>'
         f'<div class="status">{status}</div></li>'
     )
+
+
+def units(inputs: Inputs, page: str) -> str:
+    """What there is to read, run and write for each paper that is not only planned, and for each study."""
+    head = "".join(
+        f'<th scope="col">{text}</th>'
+        for text in ("Unit", "Level", "Note", "Code", "To do", "Know before")
+    )
+    rows = "".join(
+        _unit(inputs, each, page)
+        for each in [*inputs.papers, *inputs.studies]
+        if (found := inputs.units.get(each.stem)) and found.note
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _unit(inputs: Inputs, each: Paper, page: str) -> str:
+    unit, stem = inputs.units[each.stem], each.stem
+
+    def to(room: str, text: str) -> str:
+        return f'<a href="{link(room, page)}">{text}</a>'
+
+    name = to(f"papers/{stem}/" if unit.code else f"notes/{stem}/", esc(each.name))
+    read = f"{unit.front['minutes']}{TIGHT}min" if unit.front.get("minutes") else "read"
+    do = [to(f"notebooks/{stem}/", "notebook")] if unit.notebook else []
+    if unit.exercise:
+        do.append(to(f"exercises/{stem}/", tight(stubs(unit.exercise), "exercise")))
+    if model := live_model(inputs, stem):
+        do.append(to(model, f"live{TIGHT}model"))
+    cells = (
+        str(unit.front.get("difficulty", "")),
+        to(f"notes/{stem}/", read),
+        to(f"api/{stem}/", tight(code_lines(unit.code), "line")) if unit.code else "",
+        ", ".join(do),
+        esc(", ".join(unit.front.get("prerequisites", []))),
+    )
+    return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 
 
 def study_list(inputs: Inputs, page: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from generators.site import evidence, hero, home, lists
+from generators.site import evidence, gallery, hero, home, lists
 from generators.site.gather import SHELLS, gather
 from generators.site.home import contacts
 from generators.site.landing import landing, size
@@ -55,6 +55,9 @@ def fill(inputs: Inputs, name: str) -> str:
 
 PARTS: dict[str, Callable[[Inputs, str], str]] = {
     "count": home.how_many,
+    "so-far": home.so_far,
+    "stories": home.stories,
+    "repo": home.repository,
     "owner": home.owner,
     "contact": home.contact,
     "hero": hero.hero,
@@ -68,5 +71,9 @@ PARTS: dict[str, Callable[[Inputs, str], str]] = {
     "said": lists.said,
     "score": lists.score,
     "evidence": evidence.sheet,
+    "by-paper": evidence.by_paper,
+    "units": lists.units,
+    "figures": gallery.gallery,
+    "ways-to-figures": gallery.ways,
     "report": home.report,
 }

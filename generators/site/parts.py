@@ -11,7 +11,7 @@ from typing import Any
 from generators import formats
 from generators.formats import NARROW
 from generators.papers import Paper, UnknownName
-from generators.record import Record
+from generators.record import Record, shown_by
 from generators.site.tree import Edge
 
 VERDICTS = {  # the ledger's words -> class of the disc, and the plural for counts
@@ -55,6 +55,7 @@ class Inputs:
     bibliography: Mapping[str, Mapping[str, str]]
     edges: Sequence[Edge]
     value: Callable[[str], float]
+    words: Mapping[str, str] = field(default_factory=dict)  # address of a note or post -> Markdown
 
     def state(self, paper: Paper) -> str:
         """`planned`, `draft` or `whole`."""
@@ -87,6 +88,14 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+TIGHT = "&nbsp;"
+
+
+def tight(count: int, one: str) -> str:
+    """A count with its noun on one line, for narrow columns."""
+    return plural(count, one).replace(" ", TIGHT)
+
+
 # Numbers
 
 
@@ -115,6 +124,11 @@ def home_of(key: str) -> str:
     """The address that proves a number: its record's place on a results page, or the evidence sheet."""
     paper, name, *_ = key.split(".")
     return f"evidence/#house-{name}" if paper == "house" else f"results/{paper}/#{name}"
+
+
+def record_of(inputs: Inputs, stem: str, figure: str) -> str:
+    """The name of the record that a figure shows; empty where there is none."""
+    return shown_by(figure, [each.name for each in inputs.records.values() if each.paper == stem])
 
 
 def number(inputs: Inputs, key: str, form: str, page: str) -> str:

@@ -16,7 +16,7 @@ from generators.files import ROOT
 from generators.papers import Paper, UnknownName, studies
 from generators.site import live
 from generators.site.pages import size
-from generators.site.parts import Inputs, home_of, ledger, slips, superscripts
+from generators.site.parts import Inputs, home_of, ledger, record_of, slips, superscripts
 from generators.source import quoted
 
 _TITLE = re.compile(r"^# .+$", re.MULTILINE)
@@ -81,17 +81,16 @@ def figure(marker: prose.Marker, place: Place) -> str:
     caption = expand(marker.body[image.end() :].strip(), place)
     width, height = size(drawing.read_text(encoding="utf-8"))
     address = f"site:results/{paper}/{name}"
-    of_a_paper = any(each.stem == paper for each in place.inputs.papers)
-    cite = f' <a href="site:papers/{paper}/#cite-and-discuss">Cite</a>' if of_a_paper else ""
-    data = f"{address}.json" if drawing.with_suffix(".json").is_file() else f"site:results/{paper}/"
+    record = record_of(place.inputs, paper, name)
+    data = f"site:results/{paper}/{record}.json" if record else f"site:results/{paper}/"
     live_mark = f" {live.mark(marker.key)}" if marker.kind == "l" else ""
     shape = f'width="{width}" height="{height}" loading="lazy"'
     return (
         f'\n\n<figure class="fig" id="figure-{name}"{live_mark} markdown="1">\n'
         f'<img src="{address}.svg" alt="{html.escape(image["alt"])}" {shape}>\n\n'
         f'<figcaption markdown="1">\n\n{caption}\n\n</figcaption>\n'
-        f'<p class="get"><a href="{address}.svg">SVG</a> <a href="{address}.png">PNG</a> <a href="{data}">Data</a>'
-        f"{cite}</p>\n</figure>\n\n"
+        f'<p class="get"><a href="{address}.svg">SVG</a> <a href="{address}.png">PNG</a> <a href="{data}">Data</a> '
+        f'<a href="site:figures/#{paper}-{name}">Cite</a></p>\n</figure>\n\n'
     )
 
 

@@ -51,11 +51,11 @@ def _picture(key: str, svg: str, page: str) -> str:
     """A figure of a record, with the words that say what it shows."""
     width, height = size(svg)
     address = link(f"results/{key.replace('.', '/')}", page)
-    said = esc(alt_text(key))
+    said, cite = esc(alt_text(key)), link(f"figures/#{key.replace('.', '-')}", page)
     return (
         f'<figure class="fig"><img src="{address}.svg" alt="{said}" width="{width}" height="{height}" loading="lazy">'
         f'<figcaption>{said}</figcaption><p class="get"><a href="{address}.svg">SVG</a> '
-        f'<a href="{address}.png">PNG</a></p></figure>'
+        f'<a href="{address}.png">PNG</a> <a href="{cite}">Cite</a></p></figure>'
     )
 
 
