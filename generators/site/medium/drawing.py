@@ -67,7 +67,8 @@ def _mathjax(formulas: Sequence[str]) -> list[str]:
     )
     if run.returncode and run.stdout:
         answer = json.loads(run.stdout)
-        raise NoRule(f"MathJax refuses the formula {answer['formula']}: {answer['error']}")
+        what = f"MathJax refuses the formula {answer['formula']}: {answer['error']}"
+        raise NoRule(what, "", answer["formula"])
     if run.returncode:
         last = (run.stderr.strip().splitlines() or ["no message"])[-1]
         raise NoRule(f"MathJax did not start ({last}); `nox -s env` installs it")
@@ -86,7 +87,8 @@ def formula_png(svg: str, latex: str) -> bytes:
     x, y, width, height = (float(number) for number in found.groups())
     em = min(LETTER, (WIDTH - 2 * MARGIN) * 1000 / width)
     if em < SMALLEST:
-        raise NoRule(f"the formula {latex} is too wide for Medium's column; break it into lines")
+        what = f"the formula {latex} is too wide for Medium's column; break it into lines"
+        raise NoRule(f"{what} (\\\\ in an aligned block)", "", latex)
     across, down = width * em / 1000, height * em / 1000
     inner = (
         re.sub(r"^<svg[^>]*>", "", svg).removesuffix("</svg>").replace("currentColor", "#16181c")
@@ -112,9 +114,12 @@ def check_ink(content: bytes, name: str, edge: int) -> tuple[int, int]:
         NoRule: naming the picture and what is wrong with it.
     """
     try:
-        picture = Image.open(io.BytesIO(content)).convert("L")
-    except OSError as error:
+        picture = Image.open(io.BytesIO(content))
+        kind, picture = picture.format, picture.convert("L")
+    except (OSError, SyntaxError) as error:
         raise NoRule(f"{name}: no readable picture ({error})") from error
+    if kind != "PNG":
+        raise NoRule(f"{name}: a {kind} instead of a PNG")
     if picture.width != WIDTH:
         raise NoRule(f"{name}: {picture.width} pixels wide instead of {WIDTH}")
     if len(content) > 2_000_000:
