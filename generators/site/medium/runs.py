@@ -13,6 +13,7 @@ _MARKS = {"strong": "strong", "b": "strong", "em": "em", "i": "em", "cite": "em"
 _MARKS |= {"kbd": "code", "samp": "code", "var": "em"}
 _PLAIN = {"span", "time", "abbr", "small", "bdi", "label"}
 INLINE = {*_MARKS, *_PLAIN, "a", "br", "sup"}
+INLINE |= {"mark", "sub", "u", "s", "del", "ins", "q"}  # no form on Medium: the author has to say
 _SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 
 
@@ -140,7 +141,7 @@ def _inline(
         else:
             hint = f'say it otherwise, or give its words: <{node.name} medium="...">'
             what = f"{shown(node)} has no form inside a line of a Medium story; {hint}"
-            raise refusal(story, node, what)
+            story.faults.append(refusal(story, node, what))
 
 
 def _in_words(story: Story, node: Tag, marks: frozenset[str], href: str) -> Iterator[Run]:
@@ -165,8 +166,9 @@ def _formula(story: Story, node: Tag, marks: frozenset[str], href: str) -> Itera
             "say it in words, set it as a display formula (it becomes a picture), "
             f'or write <span medium="your words">${latex}$</span>'
         )
-        raise refusal(story, node, f"inline formula {error}; {hint}") from None
-    story.proven += 1
+        story.faults.append(refusal(story, node, f"inline formula {error}; {hint}"))
+    else:
+        story.proven += 1
 
 
 def latex_of(node: Tag) -> str:
