@@ -33,7 +33,7 @@ LATEX = {
     ),
 }
 BODY = """
-<a href="https://github.com/x/edit" class="md-content__button md-icon">edit</a>
+<a href="https://github.com/x/y/edit/main/a.md" class="md-content__button md-icon">edit</a>
 <p class="label"><time datetime="2026-11-20">20 November 2026</time> · 4 minutes</p>
 <h1 id="t">Two lines that cross</h1>
 <p>A translator of <em>numbers</em> is right in
@@ -78,7 +78,8 @@ def page(body: str = BODY) -> str:
         '<!doctype html><html lang="en"><head><title>T</title><meta name="description" '
         'content="A small Transformer, and 2 of its words.">'
         '<meta property="article:tag" content="attention"></head>'
-        f'<body><nav>Menu 7</nav><article class="md-content__inner">{body}</article></body></html>'
+        f'<body><nav>Menu 7</nav><article class="md-content__inner">{body}</article>'
+        "<footer><p>Built from commit <code>9f2c86f</code></p></footer></body></html>"
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from medium_cases import BODY, SITE, faults, formula, page, site, story_and_payload
 from PIL import Image
 
-from generators.site import pictures
+from generators.site import pictures, repairs
 from generators.site.medium import blocks, drawing, inline_math, kept, write_bundles
 from generators.site.medium.runs import NoRule
 
@@ -60,6 +60,11 @@ def test_the_bundle_is_the_post_in_mediums_forms(bundle, manifest):
     assert "<p>3. three</p>" in html
     assert "<blockquote><strong>How many?</strong></blockquote>" in html
     assert f'A note.<a href="{SITE}posts/crossing/#fn:1">¹</a>' in html
+    assert html.endswith(
+        f'<p><em>Originally published at </em><a href="{SITE}posts/crossing/"><em>{SITE}posts/crossing/</em></a>'
+        "<em>, 20 November 2026</em><em>; code and data at commit </em>"
+        '<a href="https://github.com/x/y/tree/9f2c86f"><em>9f2c86f</em></a><em>.</em></p>\n'
+    )
     assert "Menu" not in html
     assert "edit" not in html
 
@@ -112,6 +117,92 @@ def test_a_wide_table_becomes_one_bullet_a_row():
     assert faults(f"<h1>T</h1>{table}") == []
 
 
+# --- What the author wishes ---------------------------------------------------------------------------
+
+TABLE = "<table {}><tr><th>who</th><th>right</th></tr><tr><td>{}</td><td>12</td></tr></table>"
+LONG_CODE = "\n".join(f"line_{n} = {n}" for n in range(40))
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (TABLE.format("data-medium='list'", "ours"), "<li><strong>who</strong>: ours; "),
+        (
+            f"<div data-medium='list'>{TABLE.format('', 'ours')}</div>",
+            "<li><strong>who</strong>: ours; ",
+        ),
+        (TABLE.format("data-medium='text'", "our " * 30), "12</pre>"),
+        (
+            "<h2 id='there'>There</h2><video data-medium='link' src='a.mp4'></video>",
+            f'<p>Left out here; see the original: <a href="{SITE}posts/crossing/#there">There</a></p>',
+        ),
+        (
+            "<p><img data-medium='link' src='a.gif' alt='It moves'></p>",
+            f'<p>Left out here; see <a href="{SITE}posts/crossing/">the original</a></p>',
+        ),
+        (
+            f"<p>It is <span data-medium='the cube root of 8'>{formula(chr(92) + 'sqrt[3]{8}')}</span>.</p>",
+            "<p>It is the cube root of 8.</p>",
+        ),
+        ("<p>H<sub data-medium='₂'>2</sub>O</p>", "<p>H₂O</p>"),
+        (
+            f"<div class='highlight' data-medium='text'><pre>{LONG_CODE}</pre></div>",
+            "line_39 = 39</pre>",
+        ),
+    ],
+)
+def test_the_author_can_say_how_a_thing_is_told(body: str, kept: str):
+    body = f"<h1>T</h1>{body}"
+    _, html, _ = story_and_payload(body)
+    assert kept in html
+    assert faults(body) == []
+
+
+def test_what_the_author_leaves_out_or_says_in_words_is_told_on_the_page(tmp_path):
+    body = (
+        "<h1>T</h1><video data-medium='link' src='a.mp4'></video><p>It is "
+        f"<span data-medium='a cube root'>{formula(chr(92) + 'sqrt[3]{8}')}</span>.</p>"
+    )
+    report = write_bundles(site(tmp_path, body), SITE)[0]
+    assert report.manifest["left_out"] == ["<video>"]
+    assert report.manifest["formulas"]["refused"] == [r"\sqrt[3]{8}"]
+    assert "0 formulas proven, 1 refused" in str(report)
+    text = (report.folder / "index.html").read_text(encoding="utf-8")
+    assert "Left to the original on purpose: &lt;video&gt;." in text
+    assert r"own words: <code>\sqrt[3]{8}</code>" in text
+
+
+def test_a_wish_in_the_markdown_reaches_the_page():
+    table = "<table>\n<tr><td>1</td></tr>\n</table>"
+    assert repairs.repaired(f'{table}\n<p>{{: medium="list"}}</p>') == table.replace(
+        "<table", '<table data-medium="list"'
+    )
+    assert repairs.repaired('<p id="a" medium="link">medium="x"</p>') == (
+        '<p id="a" data-medium="link">medium="x"</p>'
+    )
+
+
+def test_a_live_model_is_its_figure_and_a_link_that_opens_it():
+    figure = '<figure><img src="a.svg" alt="A map"><figcaption>It looks back.</figcaption></figure>'
+    body = f'<h1>T</h1><attention-explorer id="explorer" class="live">{figure}</attention-explorer>'
+    _, html, _ = story_and_payload(body)
+    assert "<figcaption>It looks back.</figcaption></figure>\n<p>This picture is a live" in html
+    assert f'<a href="{SITE}posts/crossing/#explorer?step=1">try it</a></p>' in html
+    assert faults(body) == []
+
+
+def test_a_long_listing_stays_whole_and_links_to_its_file():
+    where = '<p class="src"><span>a.py, lines 1 to 40</span> <a href="https://x.org/blob/9f2c86f/a.py">Source</a></p>'
+    code = f"<div class='language-python highlight'><pre>{LONG_CODE}</pre></div>"
+    body = f'<h1>T</h1><div class="code">{where}{code}</div>'
+    _, html, _ = story_and_payload(body)
+    assert LONG_CODE in html
+    assert '<a href="https://x.org/blob/9f2c86f/a.py">Source</a>' in html
+    assert faults(body) == []
+    with pytest.raises(NoRule, match="a listing of 40 lines without its file; quote it"):
+        story_and_payload(f"<h1>T</h1>{code}")
+
+
 # --- What is refused -----------------------------------------------------------------------------
 
 
@@ -131,6 +222,7 @@ def test_a_wide_table_becomes_one_bullet_a_row():
         ("<div class='language-brainwave highlight'><pre>x</pre></div>", "brainwave"),
         ("<table><tr><td>1</td></tr><tr><td>1</td><td>2</td></tr></table>", "same number of cells"),
         ("<p><a>nowhere</a></p>", "without an address"),
+        ("<p data-medium='picture'>a</p>", 'medium="picture"'),
     ],
 )
 def test_what_has_no_rule_is_an_error_that_names_post_and_element(body, named):
@@ -143,6 +235,22 @@ def test_mediums_limits_are_kept(limit):
     body = f"<h1>{'t' * 101}</h1>" if limit == "title" else "<h1>T</h1>"
     text = page(body).replace("A small Transformer", "x" * 150 if limit == "description" else "y")
     with pytest.raises(NoRule, match=f"its {limit} has 1"):
+        blocks.read_post(text, "crossing", SITE)
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        (["a", "b", "c", "d", "e", "f"], "it has 6 tags"),
+        ([], "it has 0 tags"),
+        (["a/b"], 'the tag "a/b"'),
+        (["x" * 26], "25 at most"),
+    ],
+)
+def test_at_most_five_topics_of_letters_digits_spaces_and_dashes(tags, said):
+    metas = "".join(f'<meta property="article:tag" content="{tag}">' for tag in tags)
+    text = page("<h1>T</h1>").replace('<meta property="article:tag" content="attention">', metas)
+    with pytest.raises(NoRule, match=f"crossing: .*{said}"):
         blocks.read_post(text, "crossing", SITE)
 
 

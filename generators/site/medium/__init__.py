@@ -82,7 +82,8 @@ def write_bundles(site_dir: Path, site_url: str, sources: Path = SOURCES) -> lis
         try:
             reports.append(write_bundle(site_dir, site_url, page))
         except NoRule as error:
-            faults += [told(fault, source, named(source)) for fault in error.each]
+            here = [told(fault, source, named(source)) for fault in error.each]
+            faults += {str(fault): fault for fault in here}.values()  # the same twice in a line: once
     if faults:
         raise together(faults)
     return reports
