@@ -1,14 +1,19 @@
 """A bundle that is not the post is caught: every mutant, Medium at its worst, a built post that changed."""
 
+import json
 import re
 import shutil
 from pathlib import Path
 
+import markdown
 import pytest
 from medium_cases import BODY, SITE, faults, formula, page, site, story_and_payload
 from PIL import Image
 
-from generators.site import medium
+from generators import prose
+from generators.files import ROOT
+from generators.papers import front_matter, papers, settings
+from generators.site import gather, links, medium, mount, render, repairs, tex
 from generators.site.medium import __main__ as command
 from generators.site.medium import checks, kept, write_bundles
 from generators.site.medium.parity import parity
@@ -363,3 +368,84 @@ def test_a_formula_that_mathjax_refuses_is_named_with_its_line(tmp_path):
     (tmp_path / "crossing.md").write_text(SOURCE, encoding="utf-8")
     with pytest.raises(NoRule, match=r"crossing\.md:19: .*MathJax refuses"):
         write_bundles(tmp_path, SITE, sources=tmp_path)
+
+
+# --- The template --------------------------------------------------------------------------------------
+
+TEMPLATE = ROOT / "notes" / "posts" / "template.md"
+
+
+def rendered(text: str, cache: Path) -> str:
+    """The article of a post, by the steps of the site's own build."""
+    url, inputs = "posts/crossing/", gather.gather()
+    words = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.S)
+    words = render.expand(words, render.Place(url, inputs, "9f2c86f", settings()["repo_url"]))
+    ours = settings()["markdown_extensions"]
+    names = [name for each in ours for name in (each if isinstance(each, dict) else [each])]
+    options = {name: of for each in ours if isinstance(each, dict) for name, of in each.items()}
+    html = markdown.markdown(words, extensions=names, extension_configs=options)
+    formulas = tex.Renderer(cache)
+    html = links.settle(formulas.page(html, pytest.fail), lambda target: f"../../{target}")
+    formulas.close()
+    return repairs.repaired(html)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """The bundle of the template, and its page."""
+    folder, front = tmp_path_factory.mktemp("template"), front_matter(TEMPLATE)
+    article = rendered(TEMPLATE.read_text(encoding="utf-8"), folder / "katex.json")
+    text = page(article)
+    text = re.sub(r'(name="description" content=")[^"]*', rf"\1{front['description']}", text)
+    tags = "".join(f'<meta property="article:tag" content="{tag}">' for tag in front["tags"])
+    text = text.replace('<meta property="article:tag" content="attention">', tags)
+    site(folder)
+    (folder / "posts" / "crossing" / "index.html").write_text(text, encoding="utf-8")
+    figure = Path("results/transformer/alignment.svg")
+    shutil.copy(ROOT / figure, folder / figure)
+    report = write_bundles(folder, SITE)[0]
+    data = (report.folder / "index.html").read_text(encoding="utf-8")
+    copied = json.loads(re.search(r'id="bundle">(.*?)</script>', data, re.S)[1])
+    return report, copied["clipboard"]["html"], folder
+
+
+def test_a_post_that_follows_the_template_passes_first_time(template):
+    report, _, folder = template
+    assert medium.check_bundles(folder, SITE) == []
+    assert report.manifest["compared"] == {
+        **report.manifest["compared"],
+        "pictures": 2,
+        "tables": 2,
+        "code": 2,
+    }
+    assert report.manifest["formulas"]["proven"] == 2
+    assert report.manifest["formulas"]["refused"] == [r"\sqrt[3]{x}"]
+    assert len(report.manifest["left_out"]) == 1
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "key          becomes",
+        "<em>d</em>ₖ = <em>d</em>_model/<em>h</em>",
+        "the cube root of x",
+        "<li><strong>model</strong>: counting; <strong>what it reads</strong>: words",
+        "<li>– An inner entry",
+        'data-code-block-lang="python">def attention(',
+        "<blockquote><strong>Predict, then unfold",
+        "Left out here; see the original: <a href=",
+        "<h4>Notes</h4>",
+        "3×10⁻⁷",
+    ],
+)
+def test_the_template_shows_each_rule_at_work(template, shown: str):
+    assert shown in template[1].replace("<em>dₖ</em>", "<em>d</em>ₖ")
+
+
+def test_the_template_is_checked_but_not_published():
+    published = {entry.path for entry in mount.mounted()}
+    assert TEMPLATE not in published
+    assert TEMPLATE.with_name("gpt1.md") in published
+    assert TEMPLATE in prose.pages()  # its numbers and code are those of the records and the source
+    of_papers = [post for paper in papers() for post in gather.posts(ROOT, paper.stem)]
+    assert not any("template" in address for _, address in of_papers)
