@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from medium_cases import BODY, SITE, faults, formula, page, site, story_and_payload
+from medium_cases import BODY, FIGURE, SITE, faults, formula, page, site, story_and_payload
 from PIL import Image
 
 from generators.site import pictures, repairs
@@ -378,6 +378,14 @@ def test_a_clipped_or_blank_picture_is_refused():
         drawing.check_ink(drawing.png(wide), "wide", edge=12)
     with pytest.raises(NoRule, match="blank"):
         drawing.check_ink(drawing.png(wide.replace('height="9"', 'height="0"')), "empty", edge=0)
+
+
+def test_a_figure_has_white_around_it_and_what_hangs_over_its_edge_is_seen():
+    whole = drawing.draw([("figure", "a.svg")], {"a.svg": FIGURE})["figure", "a.svg"]
+    drawing.check_ink(whole, "a.svg", edge=drawing.EDGE)
+    for old, new in (("H380", "H412"), ("M40 20", "M40 -9"), ("M40", "M-11")):
+        with pytest.raises(NoRule, match="cut off"):
+            drawing.draw([("figure", "a.svg")], {"a.svg": FIGURE.replace(old, new)})
 
 
 def test_a_drawn_formula_is_kept_and_a_damaged_one_is_drawn_again(monkeypatch, tmp_path):

@@ -17,7 +17,7 @@ from generators.files import ROOT, digest
 from generators.site.medium import kept
 from generators.site.medium.blocks import read_post
 from generators.site.medium.checks import lint
-from generators.site.medium.drawing import check_ink, draw, picture_name, version
+from generators.site.medium.drawing import EDGE, check_ink, draw, picture_name, version
 from generators.site.medium.emit import (
     as_text,
     facts,
@@ -145,7 +145,7 @@ def made(site_dir: Path, site_url: str, name: str, page: str) -> dict[str, bytes
                 "file": f"img/{files[source]}",
                 "address": base + files[source],
                 "source": source[1],
-                "size": list(check_ink(drawn[source], source[1], edge=0)),
+                "size": list(check_ink(drawn[source], source[1], edge=EDGE // 2)),
                 "sha256": digest(drawn[source]),
                 **_words(story, source),
             }
@@ -273,7 +273,7 @@ def picture_faults(folder: Path, drawn: dict[str, bytes]) -> Sequence[str]:
     for file, content in drawn.items():
         path = folder / "img" / file
         try:
-            check_ink(path.read_bytes(), f"img/{file}", edge=0)
+            check_ink(path.read_bytes(), f"img/{file}", edge=EDGE // 2)
         except OSError:
             problems.append(f"img/{file} is not there")
         except NoRule as error:

@@ -16,7 +16,8 @@ from generators.site.pictures import png
 from generators.site.tex import node
 
 WIDTH = 1400  # twice Medium's column of 700
-MARGIN = 48
+MARGIN = 48  # white above and below a formula
+EDGE = 24  # white around a figure
 LETTER, SMALLEST = 44, 32  # height of an em in pixels: 22 px of the column, at least 16
 DARK = 200  # a pixel darker than this is ink
 CACHE = ROOT / ".cache" / "mathjax"
@@ -105,6 +106,25 @@ def formula_png(svg: str, latex: str) -> bytes:
     return png(whole, WIDTH)
 
 
+def with_margin(svg: str) -> str:
+    """A figure with white around it: what hangs over its edge shows there, and is refused.
+
+    Raises:
+        NoRule: the drawing does not say how large it is.
+    """
+    found = _VIEW.search(svg)
+    if not found:
+        raise NoRule("the figure's SVG has no viewBox")
+    x, y, width, height = (float(number) for number in found.groups())
+    white = width * EDGE / (WIDTH - 2 * EDGE)
+    across, down = width + 2 * white, height + 2 * white
+    box = f'viewBox="{x - white:.3f} {y - white:.3f} {across:.3f} {down:.3f}"'
+    opening, end, rest = svg.partition(">")
+    for name, size in (("width", across), ("height", down)):
+        opening = re.sub(rf'(\s{name}=")[^"]*"', rf'\g<1>{size:.3f}"', opening, count=1)
+    return opening.replace(found[0], box) + end + rest
+
+
 def check_ink(content: bytes, name: str, edge: int) -> tuple[int, int]:
     """The size of a whole picture: 1,400 wide, not blank, nothing within `edge` of the border.
 
@@ -148,11 +168,12 @@ def draw(
         drawn["formula", latex] = formula_png(svg, latex)
         check_ink(drawn["formula", latex], latex, edge=24)
     for address in (text for kind, text in sources if kind == "figure"):
-        drawn["figure", address] = png(figures[address], WIDTH)
-        check_ink(drawn["figure", address], address, edge=0)
+        drawn["figure", address] = png(with_margin(figures[address]), WIDTH)
+        check_ink(drawn["figure", address], address, edge=EDGE // 2)
     return drawn
 
 
 def picture_name(kind: str, source: str, svg: str = "") -> str:
     """A file name that changes with what is drawn."""
-    return f"{digest(f'{kind} {version()} {source} {svg}')[:16]}.png"
+    style = f"{WIDTH} {MARGIN} {LETTER} {EDGE}"
+    return f"{digest(f'{kind} {version()} {style} {source} {svg}')[:16]}.png"
