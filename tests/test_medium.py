@@ -117,6 +117,32 @@ def test_a_wide_table_becomes_one_bullet_a_row():
     assert faults(f"<h1>T</h1>{table}") == []
 
 
+BOXES = """<h1>T</h1><h4 id="d">Deeper</h4>
+<div class="admonition note"><p class="admonition-title">Note</p><p>Mind the gap.</p>
+<div class="highlight"><pre>out</pre></div></div>
+<div class="tabbed-set" data-tabs="1:2"><input checked id="a" type="radio"><input id="b" type="radio">
+<div class="tabbed-labels"><label for="a">Linux</label><label for="b">Mac</label></div>
+<div class="tabbed-content"><div class="tabbed-block"><p>apt</p></div>
+<div class="tabbed-block"><p>brew</p></div></div></div>
+<p>See <a href="../../notes/gpt1/#idea">the note</a>.</p>"""
+
+
+def test_boxes_tabs_and_deep_headings_come_one_after_the_other():
+    _, html, _ = story_and_payload(BOXES)
+    assert html.split("\n")[2:-2] == [
+        "<p><strong>Deeper</strong></p>",
+        "<blockquote><strong>Note</strong></blockquote>",
+        "<blockquote>Mind the gap.</blockquote>",
+        '<pre data-code-block-mode="0">out</pre>',
+        "<p><strong>Linux</strong></p>",
+        "<p>apt</p>",
+        "<p><strong>Mac</strong></p>",
+        "<p>brew</p>",
+        f'<p>See <a href="{SITE}notes/gpt1/#idea">the note</a>.</p>',
+    ]
+    assert faults(BOXES) == []
+
+
 # --- What the author wishes ---------------------------------------------------------------------------
 
 TABLE = "<table {}><tr><th>who</th><th>right</th></tr><tr><td>{}</td><td>12</td></tr></table>"
