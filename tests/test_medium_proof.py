@@ -363,6 +363,22 @@ def test_every_fault_of_a_post_is_named_with_file_and_line(tmp_path):
     assert not (tmp_path / "medium").exists()
 
 
+def test_what_is_left_of_latex_in_the_text_is_named_with_its_line(tmp_path):
+    site(tmp_path, r"<h1>Two lines that cross</h1><p>A third one costs \pounds 3.</p>")
+    (tmp_path / "crossing.md").write_text(SOURCE + "\n\\pounds 3", encoding="utf-8")
+    with pytest.raises(
+        NoRule, match=r'crossing\.md:24: .*raw LaTeX is left in the text: "\\pounds"'
+    ):
+        write_bundles(tmp_path, SITE, sources=tmp_path)
+
+
+def test_letters_that_not_every_font_has_are_reported(tmp_path):
+    body = "<h1>T</h1><p>" + formula(r"\mathbb{E}[x]") + "</p>"
+    report = write_bundles(site(tmp_path, body), SITE)[0]
+    assert report.manifest["formulas"]["rare"] == ["𝔼"]
+    assert "1 formulas proven, 0 refused; rare letters: 𝔼, 0 pictures" in str(report)
+
+
 def test_a_formula_that_mathjax_refuses_is_named_with_its_line(tmp_path):
     site(tmp_path, "<h1>Two lines that cross</h1>" + formula(r"\nope{x}", display=True))
     (tmp_path / "crossing.md").write_text(SOURCE, encoding="utf-8")

@@ -165,6 +165,12 @@ def test_nothing_is_copied_while_a_picture_is_not_as_it_should_be(
     assert pictures[0]["address"] not in said
 
 
+def test_a_page_opened_as_a_file_copies_too(browser: Browser, site: Path, manifest: dict):
+    browser.driver.get((site / page_of(site, "medium") / "index.html").as_uri())
+    assert press_copy(browser).startswith("Copied, but this is not the published page")
+    assert digest(pasted_into_an_editor(browser)["html"]) == manifest["sha256"]
+
+
 def test_on_the_published_page_the_public_addresses_are_loaded(browser: Browser):
     """The page decides by where it is; told that it is elsewhere, it asks for the published files."""
     browser.show("medium")

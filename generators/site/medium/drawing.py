@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
@@ -163,14 +164,19 @@ def draw(
         figures: the SVG text behind each figure's address.
     """
     formulas = [text for kind, text in sources if kind == "formula"]
-    drawn: dict[tuple[str, str], bytes] = {}
-    for latex, svg in zip(formulas, formula_svgs(formulas), strict=True):
-        drawn["formula", latex] = formula_png(svg, latex)
-        check_ink(drawn["formula", latex], latex, edge=24)
-    for address in (text for kind, text in sources if kind == "figure"):
-        drawn["figure", address] = png(with_margin(figures[address]), WIDTH)
-        check_ink(drawn["figure", address], address, edge=EDGE // 2)
-    return drawn
+    svgs = dict(zip(formulas, formula_svgs(formulas), strict=True))
+
+    def drawn(source: tuple[str, str]) -> bytes:
+        kind, name = source
+        if kind == "formula":
+            picture, edge = formula_png(svgs[name], name), 24
+        else:
+            picture, edge = png(with_margin(figures[name]), WIDTH), EDGE // 2
+        check_ink(picture, name, edge)
+        return picture
+
+    with ThreadPoolExecutor() as pool:  # most of it is outside of Python
+        return dict(zip(sources, pool.map(drawn, sources), strict=True))
 
 
 def picture_name(kind: str, source: str, svg: str = "") -> str:
