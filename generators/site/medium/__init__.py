@@ -83,7 +83,9 @@ def write_bundles(site_dir: Path, site_url: str, sources: Path = SOURCES) -> lis
             reports.append(write_bundle(site_dir, site_url, page))
         except NoRule as error:
             here = [told(fault, source, named(source)) for fault in error.each]
-            faults += {str(fault): fault for fault in here}.values()  # the same twice in a line: once
+            faults += {
+                str(fault): fault for fault in here
+            }.values()  # the same twice in a line: once
     if faults:
         raise together(faults)
     return reports
@@ -260,7 +262,11 @@ def _unlike_the_post(site_dir: Path, site_url: str, page: Path) -> list[str]:
     problems = doubts(text, copied, story, files)
     if digest(copied) != manifest["sha256"] or facts(copied) != manifest["facts"]:
         problems.append("page and manifest of the bundle do not belong together")
-    for key, value in (("title", story.title), ("subtitle", story.subtitle), ("canonical", story.url)):
+    for key, value in (
+        ("title", story.title),
+        ("subtitle", story.subtitle),
+        ("canonical", story.url),
+    ):
         if manifest[key] != value:
             problems.append(f'the {key} "{manifest[key]}" is "{value}" in the post')
     problems += picture_faults(folder, {files[source]: drawn[source] for source in files})

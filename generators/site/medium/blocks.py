@@ -120,7 +120,9 @@ def _left_to_the_original(story: Story, node: Tag) -> Iterator[Block]:
         yield _pointer(story, "Left out here; see ", "the original", story.url)
     else:
         words = plain(runs_of(story, heading.children))
-        yield _pointer(story, "Left out here; see the original: ", words, f"{story.url}#{heading['id']}")
+        yield _pointer(
+            story, "Left out here; see the original: ", words, f"{story.url}#{heading['id']}"
+        )
 
 
 def _live(story: Story, node: Tag) -> Iterator[Block]:

@@ -187,7 +187,21 @@ def address(story: Story, link: Tag) -> str:
     return urljoin(story.url, target)
 
 
-_BLOCKS = ["p", "li", "td", "th", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "figcaption", "summary"]
+_BLOCKS = [
+    "p",
+    "li",
+    "td",
+    "th",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "pre",
+    "figcaption",
+    "summary",
+]
 
 
 def near(node: Tag) -> tuple[str, ...]:
