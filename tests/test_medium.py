@@ -96,6 +96,11 @@ def test_the_page_asks_no_other_host_and_says_what_is_not_known(bundle):
     text = (bundle / "index.html").read_text(encoding="utf-8")
     assert "not yet confirmed on medium.com" in text
     shown = re.sub(r"<script.*?</script>", "", text, flags=re.S)
+    assert re.search(
+        r"when this page was made: 2 formulas, \d+ words, .*1 tables, 2 pieces of code", text
+    )
+    assert '<meta name="robots" content="noindex">' in text
+    assert f'<link rel="canonical" href="{SITE}posts/crossing/">' in text
     assert not re.findall(r'(?:src|srcset)="(?!img/)[^"]*"', shown)
 
 

@@ -92,8 +92,10 @@ def _checklist(manifest: dict[str, Any]) -> str:
 
 def _compared(manifest: dict[str, Any]) -> str:
     """What was held against the post, and what differs on purpose."""
+    counts = {"formulas": manifest["formulas"]["proven"]} | manifest["compared"]
+    names = {"code": "pieces of code"}
     counted = ", ".join(
-        f"{count:,} {kind}" for kind, count in manifest["compared"].items() if count
+        f"{count:,} {names.get(kind, kind)}" for kind, count in counts.items() if count
     )
     lines = [f"<p>Compared with the post when this page was made: {counted}. Nothing differs."]
     if manifest["left_out"]:
