@@ -1,5 +1,6 @@
 """A post as the site builds it, for the tests of its bundle."""
 
+import functools
 from pathlib import Path
 
 from generators.site import medium
@@ -95,6 +96,7 @@ def site(folder: Path, body: str = BODY) -> Path:
     return folder
 
 
+@functools.cache
 def story_and_payload(body: str = BODY) -> tuple[runs.Story, str, dict[tuple[str, str], str]]:
     story = blocks.read_post(page(body), "crossing", SITE + "posts/crossing/")
     sources = [block.source for block in story.blocks if block.kind == "picture"]
