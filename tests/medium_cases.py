@@ -98,6 +98,7 @@ def site(folder: Path, body: str = BODY) -> Path:
 
 @functools.cache
 def story_and_payload(body: str = BODY) -> tuple[runs.Story, str, dict[tuple[str, str], str]]:
+    """A post read and written again, and the file of each of its pictures."""
     story = blocks.read_post(page(body), "crossing", SITE + "posts/crossing/")
     sources = [block.source for block in story.blocks if block.kind == "picture"]
     files = {source: f"{number}.png" for number, source in enumerate(sources)}
