@@ -120,6 +120,12 @@ def last_commit_time() -> str:
 
 
 @shared
+def medium(session: nox.Session) -> None:
+    """Make the Medium bundles again, from the site that is built already: -- [--check]."""
+    python(session, "-m", "generators.site.medium", *session.posargs)
+
+
+@shared
 def web(session: nox.Session) -> None:
     """Look at the built site in headless Chromium: accessibility, links, requests, keyboard."""
     build(session)

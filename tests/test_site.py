@@ -18,7 +18,7 @@ from generators.experiment import experiments
 from generators.files import ROOT
 from generators.papers import papers, settings
 from generators.record import records
-from generators.site import checks, exercises, feed, links, mount, notebooks, repairs, tex
+from generators.site import checks, exercises, feed, links, medium, mount, notebooks, repairs, tex
 
 ROOMS = ("docs", "exercises", "generators", "implementations", "notes", "results")
 FILES = ("README.md", "mkdocs.yml", "requirements.txt")
@@ -205,6 +205,31 @@ def test_numbers_bring_their_records(builds: dict[str, Built]) -> None:
             )
             assert block, file
             assert keys == set(yaml.safe_load(block[1])), file
+
+
+def test_each_post_has_a_bundle_that_is_the_post(builds: dict[str, Built], tmp_path: Path) -> None:
+    """And a digit that changes in the built post afterwards is seen."""
+    once, address = builds["once"], settings()["site_url"]
+    pages = medium.posts(once.site)
+    assert pages
+    for page in pages:
+        line = (
+            rf"medium/{page.parent.name}: \d+ formulas proven, .*[1-9] pictures made; compared: \d"
+        )
+        assert re.search(line, once.said), page.parent.name
+    name = pages[0].parent.name
+    shutil.copytree(once.site / "posts" / name, tmp_path / "posts" / name)
+    shutil.copytree(once.site / "medium" / name, tmp_path / "medium" / name)
+    unread = shutil.ignore_patterns("*.html", "*.json", "*.png")
+    shutil.copytree(once.site / "results", tmp_path / "results", ignore=unread)
+    assert medium.check_bundles(tmp_path, address) == []
+    page = tmp_path / "posts" / name / "index.html"
+    text = page.read_text(encoding="utf-8")
+    number = re.search(r'data-r="[^"]+">(\d)', text)
+    other = str((int(number[1]) + 1) % 10)
+    page.write_text(text[: number.start(1)] + other + text[number.end(1) :], encoding="utf-8")
+    problems = medium.check_bundles(tmp_path, address)
+    assert any("the number" in problem and "is lost" in problem for problem in problems)
 
 
 def test_the_build_needs_no_torch() -> None:

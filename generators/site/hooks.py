@@ -264,6 +264,8 @@ def _bundles(site: Path, address: str) -> None:
     if not address.startswith("https:"):
         return
     try:
-        medium.write_bundles(site, address)
+        for report in medium.write_bundles(site, address):
+            log.info("%s", report)
     except medium.NoRule as error:
-        build.complain("medium", str(error))
+        for fault in error.each:
+            build.complain("medium", str(fault))

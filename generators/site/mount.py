@@ -42,7 +42,10 @@ def _words() -> Iterator[Mounted]:
         if note.stem != "template":
             yield Mounted(f"notes/{note.name}", path=note, edit=f"../notes/{note.name}")
     for post in sorted((ROOT / "notes" / "posts").glob("*.md")):
-        yield Mounted(f"posts/entries/{post.name}", path=post, edit=f"../notes/posts/{post.name}")
+        if post.stem != "template":
+            yield Mounted(
+                f"posts/entries/{post.name}", path=post, edit=f"../notes/posts/{post.name}"
+            )
 
 
 def _api(paper: Paper) -> Iterator[Mounted]:

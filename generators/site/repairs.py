@@ -24,6 +24,12 @@ _FIXES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r'(<input class="md-nav__toggle[^>]*?) autocomplete="off"', r"\1"),
         (r' tabindex=""', ' tabindex="0"'),
         (r'(<figure class="fig"[^>]*>\s*)<p>(<img [^>]*>)</p>', r"\1\2"),  # Markdown's doing
+        # An author's wish for the bundle of a post; Markdown gives no attributes to a table.
+        (
+            r'<table((?:(?!<table)[\s\S])*?</table>)\s*<p>\{: ?medium="(\w+)" ?\}</p>',
+            r'<table data-medium="\2"\1',
+        ),
+        (r'(<\w[^<>]*?) medium="', r'\1 data-medium="'),
     )
 )
 _DOCSTRINGS = re.compile(r'class="doc ')

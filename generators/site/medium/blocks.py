@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup, Comment, NavigableString, Tag
 
 from generators.site.medium.runs import (
     INLINE,
+    OVERRIDE,
     Block,
     NoRule,
     Run,
@@ -20,8 +21,10 @@ from generators.site.medium.runs import (
     Story,
     latex_of,
     plain,
+    refusal,
     runs_of,
     shown,
+    together,
 )
 from generators.site.medium.tables import table_blocks
 
@@ -38,6 +41,7 @@ LANGUAGES = {
         "python py pycon bash json yaml html css javascript js typescript latex bibtex toml ini diff"
     ).split()
 } | dict.fromkeys(("sh", "shell", "console"), "bash")
+LONG = 30  # lines of a listing that has to link to its file
 _BREAK = BeautifulSoup("<br>", "html.parser").br
 
 
@@ -52,11 +56,19 @@ def blocks_of(story: Story, parent: Tag) -> Iterator[Block]:
         if inline:
             loose.append(node)
             continue
-        yield from _paragraph(story, loose)
+        yield from _noting(story, _paragraph(story, loose))
         loose = []
         if isinstance(node, Tag):
-            yield from _block(story, node)
-    yield from _paragraph(story, loose)
+            yield from _noting(story, _block(story, node))
+    yield from _noting(story, _paragraph(story, loose))
+
+
+def _noting(story: Story, blocks: Iterator[Block]) -> Iterator[Block]:
+    """Blocks up to the first fault among them; so one build names all that is wrong with a post."""
+    try:
+        yield from blocks
+    except NoRule as fault:
+        story.faults.append(fault)
 
 
 def _is_inline(node: Tag) -> bool:
@@ -72,7 +84,13 @@ def _paragraph(story: Story, nodes: Iterable[object], kind: str = "text") -> Ite
 
 def _block(story: Story, node: Tag) -> Iterator[Block]:
     classes = set(node.get("class", []))
-    if "katex-display" in classes:
+    wish = node.get(OVERRIDE)
+    if wish and wish not in ("link", "list", "text"):
+        what = f'{shown(node)} asks for medium="{wish}"; a block knows link, list (of a table) and text'
+        raise refusal(story, node, what)
+    if wish == "link":
+        yield from _left_to_the_original(story, node)
+    elif "katex-display" in classes:
         latex = latex_of(node)
         yield Block("picture", text=latex, source=("formula", latex))
     elif "footnote" in classes:
@@ -85,17 +103,52 @@ def _block(story: Story, node: Tag) -> Iterator[Block]:
         yield from _tabs(story, node)
     elif node.name in _BLOCKS:
         yield from _BLOCKS[node.name](story, node)
-    elif node.name in TRANSPARENT or "-" in node.name:  # a live model: its first paint
+    elif "-" in node.name:
+        yield from _live(story, node)
+    elif node.name in TRANSPARENT:
         yield from blocks_of(story, node)
     else:
-        raise NoRule(f"{story.name}: {shown(node)} has no rule; a Medium story knows no such block")
+        hint = 'a Medium story knows no such block; {: medium="link"} leaves it to the original'
+        raise refusal(story, node, f"{shown(node)} has no rule; {hint}")
+
+
+def _left_to_the_original(story: Story, node: Tag) -> Iterator[Block]:
+    """A line in the place of what the author does not want on Medium, with a link to its section."""
+    story.left_out.append(shown(node))
+    heading = node.find_previous(["h2", "h3"])
+    if heading is None or not heading.get("id"):
+        yield _pointer(story, "Left out here; see ", "the original", story.url)
+    else:
+        words = plain(runs_of(story, heading.children))
+        yield _pointer(
+            story, "Left out here; see the original: ", words, f"{story.url}#{heading['id']}"
+        )
+
+
+def _live(story: Story, node: Tag) -> Iterator[Block]:
+    """A model that runs in the reader's browser: its first paint, and where it runs.
+
+    A page whose address ends in #ID?... opens at the model and loads it; its first step, or where it
+    has none its own example, is the state that the first paint shows.
+    """
+    yield from blocks_of(story, node)
+    if node.get("id"):
+        href = f"{story.url}#{node['id']}?step=1"
+        yield _pointer(story, "This picture is a live model in the original: ", "try it", href)
+
+
+def _pointer(story: Story, before: str, words: str, href: str) -> Block:
+    """A line of ours with a link; parity knows it as an addition."""
+    story.added.append(before + words)
+    story.added_links.append((words, href))
+    return Block("text", (Run(before), Run(words, href=href)))
 
 
 def _heading(story: Story, node: Tag) -> Iterator[Block]:
     level = int(node.name[1])
     runs = runs_of(story, node.children)
     if level == 1:
-        raise NoRule(f'{story.name}: a second title, "{plain(runs)}"; use ## below the title')
+        raise refusal(story, node, f'a second title, "{plain(runs)}"; use ## below the title')
     if level > 3:
         yield Block("text", tuple(Run(run.text, run.marks | {"strong"}, run.href) for run in runs))
     else:
@@ -107,8 +160,11 @@ def _text(story: Story, node: Tag) -> Iterator[Block]:
     # KaTeX draws the roof of a root; that belongs to its formula.
     picture = next((tag for tag in drawn if not tag.find_parent(class_="katex")), None)
     if picture is not None and node.get_text(strip=True):
-        raise NoRule(f"{story.name}: {shown(picture)} in a line of text; give it its own paragraph")
-    if picture is not None:
+        what = f"{shown(picture)} in a line of text; give it its own paragraph"
+        raise refusal(story, picture, what)
+    if picture is not None and picture.get(OVERRIDE) == "link":
+        yield from _left_to_the_original(story, picture)
+    elif picture is not None:
         yield _picture(story, picture, ())
     elif "src" in node.get("class", []) and node.span:  # the line above quoted code
         node.span.append(" ·")
@@ -119,24 +175,24 @@ def _text(story: Story, node: Tag) -> Iterator[Block]:
 
 def _picture(story: Story, node: Tag, caption: Runs) -> Block:
     if node.name != "img":
-        raise NoRule(f"{story.name}: {shown(node)}: a drawing inside the page; use a figure's file")
+        raise refusal(story, node, f"{shown(node)}: a drawing inside the page; use a figure's file")
     alt = " ".join(str(node.get("alt") or "").split())
     source = urljoin(story.url, str(node.get("src") or ""))
     if not source.endswith(".svg"):
-        raise NoRule(f"{story.name}: {source}: only figures (SVG) become pictures")
+        raise refusal(story, node, f"{source}: only figures (SVG) become pictures")
     if not alt:
-        raise NoRule(f"{story.name}: the picture {source} has no alternative text")
+        raise refusal(story, node, f"the picture {source} has no alternative text")
     return Block("picture", caption, text=alt, source=("figure", source))
 
 
 def _figure(story: Story, node: Tag) -> Iterator[Block]:
     pictures = node.find_all(["img", "svg"])
     if len(pictures) != 1:
-        raise NoRule(f"{story.name}: {shown(node)} holds {len(pictures)} pictures; one is right")
+        raise refusal(story, node, f"{shown(node)} holds {len(pictures)} pictures; one is right")
     known = {"img", "svg", "figcaption", "a", "p", "div", "picture", "source"}
     parts = [part for part in node.find_all(recursive=False) if part.name not in known]
     if parts:
-        raise NoRule(f"{story.name}: {shown(parts[0])} in a figure has no rule")
+        raise refusal(story, parts[0], f"{shown(parts[0])} in a figure has no rule")
     caption: list[object] = []
     for part in node.find_all("figcaption"):
         for paragraph in part.find_all("p") or [part]:
@@ -216,7 +272,7 @@ def _tabs(story: Story, node: Tag) -> Iterator[Block]:
     labels = node.select(".tabbed-labels label")
     panes = node.select(".tabbed-block")
     if len(labels) != len(panes) or not panes:
-        raise NoRule(f"{story.name}: {shown(node)}: as many labels as panes are needed")
+        raise refusal(story, node, f"{shown(node)}: as many labels as panes are needed")
     for label, pane in zip(labels, panes, strict=True):
         yield Block("text", (Run(label.get_text(" ", strip=True), frozenset({"strong"})),))
         yield from blocks_of(story, pane)
@@ -231,10 +287,19 @@ def _code(story: Story, node: Tag) -> Iterator[Block]:
         yield Block("text", (Run(title.get_text(strip=True), frozenset({"em"})),))
     pre = node if node.name == "pre" else node.find("pre")
     if pre is None or pre.find("img"):
-        raise NoRule(f"{story.name}: {shown(node)} holds no plain code")
+        raise refusal(story, node, f"{shown(node)} holds no plain code")
     code = re.sub(r"[ \t]+$", "", pre.get_text().strip("\n"), flags=re.MULTILINE)
     if language not in LANGUAGES and language not in ("text", "output", "none", "plaintext"):
-        raise NoRule(f'{story.name}: no Medium language for "{language}"; add it to LANGUAGES')
+        what = f'no Medium language for "{language}"; take `text`, or add it to LANGUAGES'
+        raise refusal(story, node, what)
+    box = node.find_parent(class_="code")
+    linked = box is not None and box.select_one("p.src a[href]")
+    if code.count("\n") >= LONG and not linked and not node.get(OVERRIDE):
+        what = (
+            f"a listing of {code.count(chr(10)) + 1} lines without its file; quote it between code markers, "
+            'which link to the file at the commit, or say {: medium="text"}'
+        )
+        raise refusal(story, node, what)
     yield Block("code", text=code, language=LANGUAGES.get(language, ""))
 
 
@@ -280,7 +345,7 @@ def read_post(page: str, name: str, url: str) -> Story:
     """A built post as a story.
 
     Raises:
-        NoRule: naming the post and the element that Medium has no form for.
+        NoRule: naming the post and each element that Medium has no form for.
     """
     whole = BeautifulSoup(page, "html5lib")
     try:
@@ -294,12 +359,31 @@ def read_post(page: str, name: str, url: str) -> Story:
     story.title = plain(runs_of(story, heading.extract().children))
     story.subtitle = _meta(soup, "description")
     story.published = _date(whole)
-    story.topics = tuple(_topics(whole))[:5]
-    for label, text, limit in (("title", story.title, 100), ("description", story.subtitle, 140)):
-        if not 0 < len(text) <= limit:
-            raise NoRule(f'{name}: its {label} has {len(text)} characters; 1 to {limit}: "{text}"')
+    story.topics = tuple(_topics(whole))
+    story.commit, story.source = _commit(whole)
+    story.faults += _beyond_limits(story)
     story.blocks = list(blocks_of(story, article))
+    if story.faults:
+        raise together(story.faults)
     return story
+
+
+def _beyond_limits(story: Story) -> Iterator[NoRule]:
+    """What is longer or more than Medium's own forms hold."""
+    for label, text, limit, key in (
+        ("title", story.title, 100, "title:"),
+        ("description", story.subtitle, 140, "description:"),
+    ):
+        if not 0 < len(text) <= limit:
+            what = f'its {label} has {len(text)} characters; 1 to {limit}: "{text}"'
+            yield NoRule(f"{story.name}: {what}", "", key)
+    if not 1 <= len(story.topics) <= 5:
+        what = f"it has {len(story.topics)} tags; 1 to 5, Medium's topics"
+        yield NoRule(f"{story.name}: {what}", "", "tags:")
+    for topic in story.topics:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 -]{0,24}", topic):
+            what = f'the tag "{topic}": a topic has letters, digits, spaces and dashes, 25 at most'
+            yield NoRule(f"{story.name}: {what}", "", "tags:")
 
 
 def _meta(soup: BeautifulSoup, name: str) -> str:
@@ -317,3 +401,13 @@ def _date(soup: BeautifulSoup) -> str:
 def _topics(soup: BeautifulSoup) -> list[str]:
     tags = [tag.get("content") for tag in soup.find_all("meta", attrs={"property": "article:tag"})]
     return tags or [tag.get_text(strip=True) for tag in soup.select(".md-tag")]
+
+
+def _commit(soup: BeautifulSoup) -> tuple[str, str]:
+    """The commit that the page says it was built from, and the address of its files."""
+    named = soup.find(string=re.compile(r"Built from commit\s*$"))
+    code = named.find_next("code") if named else None
+    edit = soup.select_one("a.md-content__button[href*='/edit/']")
+    commit = code.get_text(strip=True) if code else ""
+    repository = str(edit["href"]).partition("/edit/")[0] if edit else ""
+    return commit, f"{repository}/tree/{commit}" if commit and repository else ""

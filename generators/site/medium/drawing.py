@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
@@ -16,7 +17,8 @@ from generators.site.pictures import png
 from generators.site.tex import node
 
 WIDTH = 1400  # twice Medium's column of 700
-MARGIN = 48
+MARGIN = 48  # white above and below a formula
+EDGE = 24  # white around a figure
 LETTER, SMALLEST = 44, 32  # height of an em in pixels: 22 px of the column, at least 16
 DARK = 200  # a pixel darker than this is ink
 CACHE = ROOT / ".cache" / "mathjax"
@@ -67,7 +69,8 @@ def _mathjax(formulas: Sequence[str]) -> list[str]:
     )
     if run.returncode and run.stdout:
         answer = json.loads(run.stdout)
-        raise NoRule(f"MathJax refuses the formula {answer['formula']}: {answer['error']}")
+        what = f"MathJax refuses the formula {answer['formula']}: {answer['error']}"
+        raise NoRule(what, "", answer["formula"])
     if run.returncode:
         last = (run.stderr.strip().splitlines() or ["no message"])[-1]
         raise NoRule(f"MathJax did not start ({last}); `nox -s env` installs it")
@@ -86,7 +89,8 @@ def formula_png(svg: str, latex: str) -> bytes:
     x, y, width, height = (float(number) for number in found.groups())
     em = min(LETTER, (WIDTH - 2 * MARGIN) * 1000 / width)
     if em < SMALLEST:
-        raise NoRule(f"the formula {latex} is too wide for Medium's column; break it into lines")
+        what = f"the formula {latex} is too wide for Medium's column; break it into lines"
+        raise NoRule(f"{what} (\\\\ in an aligned block)", "", latex)
     across, down = width * em / 1000, height * em / 1000
     inner = (
         re.sub(r"^<svg[^>]*>", "", svg).removesuffix("</svg>").replace("currentColor", "#16181c")
@@ -103,6 +107,25 @@ def formula_png(svg: str, latex: str) -> bytes:
     return png(whole, WIDTH)
 
 
+def with_margin(svg: str) -> str:
+    """A figure with white around it: what hangs over its edge shows there, and is refused.
+
+    Raises:
+        NoRule: the drawing does not say how large it is.
+    """
+    found = _VIEW.search(svg)
+    if not found:
+        raise NoRule("the figure's SVG has no viewBox")
+    x, y, width, height = (float(number) for number in found.groups())
+    white = width * EDGE / (WIDTH - 2 * EDGE)
+    across, down = width + 2 * white, height + 2 * white
+    box = f'viewBox="{x - white:.3f} {y - white:.3f} {across:.3f} {down:.3f}"'
+    opening, end, rest = svg.partition(">")
+    for name, size in (("width", across), ("height", down)):
+        opening = re.sub(rf'(\s{name}=")[^"]*"', rf'\g<1>{size:.3f}"', opening, count=1)
+    return opening.replace(found[0], box) + end + rest
+
+
 def check_ink(content: bytes, name: str, edge: int) -> tuple[int, int]:
     """The size of a whole picture: 1,400 wide, not blank, nothing within `edge` of the border.
 
@@ -112,9 +135,12 @@ def check_ink(content: bytes, name: str, edge: int) -> tuple[int, int]:
         NoRule: naming the picture and what is wrong with it.
     """
     try:
-        picture = Image.open(io.BytesIO(content)).convert("L")
-    except OSError as error:
+        picture = Image.open(io.BytesIO(content))
+        kind, picture = picture.format, picture.convert("L")
+    except (OSError, SyntaxError) as error:
         raise NoRule(f"{name}: no readable picture ({error})") from error
+    if kind != "PNG":
+        raise NoRule(f"{name}: a {kind} instead of a PNG")
     if picture.width != WIDTH:
         raise NoRule(f"{name}: {picture.width} pixels wide instead of {WIDTH}")
     if len(content) > 2_000_000:
@@ -138,16 +164,22 @@ def draw(
         figures: the SVG text behind each figure's address.
     """
     formulas = [text for kind, text in sources if kind == "formula"]
-    drawn: dict[tuple[str, str], bytes] = {}
-    for latex, svg in zip(formulas, formula_svgs(formulas), strict=True):
-        drawn["formula", latex] = formula_png(svg, latex)
-        check_ink(drawn["formula", latex], latex, edge=24)
-    for address in (text for kind, text in sources if kind == "figure"):
-        drawn["figure", address] = png(figures[address], WIDTH)
-        check_ink(drawn["figure", address], address, edge=0)
-    return drawn
+    svgs = dict(zip(formulas, formula_svgs(formulas), strict=True))
+
+    def drawn(source: tuple[str, str]) -> bytes:
+        kind, name = source
+        if kind == "formula":
+            picture, edge = formula_png(svgs[name], name), 24
+        else:
+            picture, edge = png(with_margin(figures[name]), WIDTH), EDGE // 2
+        check_ink(picture, name, edge)
+        return picture
+
+    with ThreadPoolExecutor() as pool:  # most of it is outside of Python
+        return dict(zip(sources, pool.map(drawn, sources), strict=True))
 
 
 def picture_name(kind: str, source: str, svg: str = "") -> str:
     """A file name that changes with what is drawn."""
-    return f"{digest(f'{kind} {version()} {source} {svg}')[:16]}.png"
+    style = f"{WIDTH} {MARGIN} {LETTER} {EDGE}"
+    return f"{digest(f'{kind} {version()} {style} {source} {svg}')[:16]}.png"

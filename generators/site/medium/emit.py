@@ -3,6 +3,8 @@
 import html
 import re
 from collections import Counter
+from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
@@ -13,6 +15,7 @@ _WRAP = {"heading": "h3", "small": "h4", "text": "p", "quote": "blockquote"}
 _ORDER = ("strong", "em", "code")  # outermost first
 _QUOTES = str.maketrans("\u2018\u2019\u201c\u201d\u00a0", "''\"\" ")
 # The narrow space between thousands may come back as another one: its sides count apart.
+WORD = re.compile(r"[^\W\d_]+")
 NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 
 
@@ -25,11 +28,31 @@ def payload(story: Story, pictures: dict[tuple[str, str], str]) -> str:
 
 
 def ending(story: Story) -> Runs:
-    """Where the post was first published, for there its figures and records are."""
-    words = "Originally published at "
-    after = f", {story.published}." if story.published else "."
+    """Where and when the post was first published, and the commit that has its code and records."""
     em = frozenset({"em"})
-    return (Run(words, em), Run(story.url, em, story.url), Run(after, em))
+    runs = [Run("Originally published at ", em), Run(story.url, em, story.url)]
+    if story.published:
+        day = date.fromisoformat(story.published)
+        runs.append(Run(f", {day.day} {day:%B %Y}", em))
+    if story.commit:
+        runs.append(Run("; code and data at commit ", em))
+        runs.append(Run(story.commit, em, story.source))
+    return (*runs, Run(".", em))
+
+
+def with_captions_as_text(payload: str) -> str:
+    """The story for a Medium that drops captions: each a paragraph in italics below its picture."""
+    soup = BeautifulSoup(payload, "html5lib")
+    for caption in soup.find_all("figcaption"):
+        whole = soup.new_tag("em")
+        whole.extend(list(caption.contents))
+        for inner in whole.find_all("em"):
+            inner.unwrap()
+        paragraph = soup.new_tag("p")
+        paragraph.append(whole)
+        caption.parent.insert_after(paragraph)
+        caption.decompose()
+    return "".join(str(node) for node in soup.body.contents)
 
 
 def _block(block: Block, pictures: dict[tuple[str, str], str]) -> str:
@@ -85,21 +108,58 @@ def squeezed(text: str) -> str:
 
 
 def facts(payload: str) -> dict[str, Any]:
-    """What a paste must keep; page.js finds the same in what comes back from Medium."""
+    """What a paste must keep; back.js finds the same in what comes back from Medium."""
     soup = BeautifulSoup(payload, "html5lib")
     code = [
-        (block.get("data-code-block-lang", ""), code_text(block)) for block in soup.find_all("pre")
+        {"language": str(block.get("data-code-block-lang", "")), "text": code_text(block)}
+        for block in soup.find_all("pre")
     ]
     for line_break in soup.find_all("br"):
         line_break.replace_with("\n")
+
+    def texts(*names: str) -> list[str]:
+        return [squeezed(node.get_text()) for node in soup.find_all(names)]
+
+    everything = _all_text(soup.body)
     return {
-        "headings": [squeezed(node.get_text()) for node in soup.find_all(["h1", "h2", "h3", "h4"])],
-        "code": [{"language": language, "text": text} for language, text in code],
-        "numbers": dict(sorted(Counter(NUMBER.findall(_all_text(soup.body))).items())),
-        "links": sorted(str(link["href"]) for link in soup.find_all("a", href=True)),
-        "captions": [squeezed(node.get_text()) for node in soup.find_all("figcaption")],
+        "title": next(iter(texts("h1")), ""),
+        "headings": [[_level(node), squeezed(node.get_text())] for node in soup.find_all(_LEVELS)],
+        "words": _counted(WORD.findall(everything)),
+        "numbers": _counted(NUMBER.findall(everything)),
+        "links": sorted(
+            [squeezed(link.get_text()), str(link["href"])] for link in soup.find_all("a", href=True)
+        ),
+        "code": code,
+        "inlineCode": [squeezed(node.get_text()) for node in soup.select(_within("code"))],
+        "italic": _letters(soup.select(_within("em"))),
+        "bold": _letters(soup.select(_within("strong"))),
+        "items": texts("li"),
+        "quotes": texts("blockquote"),
+        "captions": texts("figcaption"),
+        "alternatives": [squeezed(str(node.get("alt") or "")) for node in soup.find_all("img")],
         "pictures": len(soup.find_all("img")),
     }
+
+
+_LEVELS = ["h1", "h2", "h3", "h4", "h5", "h6"]
+
+
+def _level(node: Tag) -> str:
+    """Medium has two sizes of headings."""
+    return "large" if node.name in ("h1", "h2", "h3") else "small"
+
+
+def _within(name: str) -> str:
+    """Marked text of paragraphs, items and quotes: Medium marks headings and captions as it likes."""
+    return ", ".join(f"{block} {name}" for block in ("p", "li", "blockquote"))
+
+
+def _letters(nodes: Iterable[Tag]) -> str:
+    return "".join(re.sub(r"\s", "", squeezed(node.get_text())) for node in nodes)
+
+
+def _counted(found: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(found).items()))
 
 
 def code_text(block: Tag) -> str:

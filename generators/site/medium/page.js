@@ -1,14 +1,10 @@
-"use strict";
-// Copying: the story goes to the clipboard byte for byte, as HTML and as plain text.
-// Checking: what comes back from the editor is compared with the facts that were copied.
 
-const bundle = JSON.parse(document.getElementById("bundle").textContent);
+// Copying: the story goes to the clipboard byte for byte, as HTML and as plain text.
+
 const published = location.href.startsWith(bundle.site);
-const say = (text, kind = "") => {
-  const place = document.getElementById("copied");
-  place.textContent = text;
-  place.className = kind;
-};
+const here = location.protocol === "file:" || ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+const copied = document.getElementById("copied");
+const say = (text, kind = "") => Object.assign(copied, { textContent: text, className: kind });
 
 function toClipboard(types) {
   let done = false;
@@ -25,118 +21,67 @@ function toClipboard(types) {
   return navigator.clipboard.write([new ClipboardItem(Object.fromEntries(parts))]);
 }
 
-// Medium fetches the pictures from the published site: each must be there before anything is copied.
-// HEAD asks whether, without fetching them. A page opened as a file cannot ask.
-async function missingPictures() {
-  if (location.protocol === "file:") return [];
-  const absent = await Promise.all(
-    bundle.pictures.map(({ file, address }) =>
-      fetch(file, { method: "HEAD" }).then((answer) => (answer.ok ? "" : address), () => address),
-    ),
-  );
-  return absent.filter(Boolean);
+// Medium fetches the pictures from their public addresses: each is loaded from there before anything is copied.
+// On the author's own machine the site may not be published yet, so there the files beside the page are loaded.
+function fault({ file, address, size }) {
+  return new Promise((settle) => {
+    const picture = new Image();
+    picture.onload = () =>
+      settle(picture.naturalWidth === size[0] ? "" : `${address} is ${picture.naturalWidth} pixels wide, not ${size[0]}`);
+    picture.onerror = () => settle(`${address} cannot be loaded`);
+    picture.src = here ? file : address;
+  });
 }
 
-let missing = null;
-missingPictures().then((found) => {
-  missing = found;
-  document.getElementById("copy").dataset.ready = "yes";
-  if (found.length) say(`Not ready: ${found.join(", ")} cannot be loaded.`, "bad");
-});
+let faults = null;  // known once every picture has answered
+let asking = null;
+function askForPictures() {
+  asking ??= Promise.all(bundle.pictures.map(fault)).then((found) => (faults = found.filter(Boolean)));
+  return asking;
+}
+// At the first sign of a hand, so that the button finds the answer there: some browsers copy only at once.
+for (const sign of ["pointermove", "pointerdown", "touchstart", "focusin"])
+  addEventListener(sign, askForPictures, { once: true, passive: true });
 
 document.getElementById("copy").addEventListener("click", async () => {
-  if (missing === null) return say("Still loading the pictures; try again in a moment.", "bad");
-  if (missing.length) return say(`Not copied: ${missing.join(", ")} cannot be loaded.`, "bad");
-  try {
-    await toClipboard({ "text/html": bundle.clipboard.html, "text/plain": bundle.clipboard.text });
-  } catch (error) {
-    return say(`Not copied: ${error.message}`, "bad");
+  if (faults === null) say("Loading the pictures.");
+  const missing = faults ?? (await askForPictures());
+  if (missing.length) {
+    faults = asking = null;  // asked again at the next press
+    return say(`Not copied: ${missing.join("; ")}.`, "bad");
   }
-  const here = "Copied, but this is not the published page: deploy first, or Medium finds no pictures.";
-  say(published || !bundle.pictures.length ? "Copied. Now paste it into a new story." : here, published ? "good" : "bad");
+  const { html, plainer, text } = bundle.clipboard;
+  const chosen = document.getElementById("plainer").checked ? plainer : html;
+  try {
+    await toClipboard({ "text/html": chosen, "text/plain": text });
+  } catch {
+    return say("The pictures are there, but the browser did not copy. Press the button once more.", "bad");
+  }
+  const count = bundle.pictures.length;
+  if (published || !count) return say("Copied. Now paste it into a new story.", "good");
+  say("Copied, but this is not the published page: deploy first, or Medium finds no pictures.", "bad");
 });
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", () => toClipboard({ "text/plain": button.dataset.copy }).then(() => say("Copied.")));
 }
 
-// --- Paste back ---
-
-const squeezed = (text) =>
-  text.replace(/[\u2018\u2019]/g, "'").replace(/[\u201c\u201d]/g, '"').replace(/\u00a0/g, " ").replace(/\s+/g, " ").trim();
-const codeText = (text) =>
-  text.replace(/^\n+|\n+$/g, "").replace(/[ \t\u00a0]+$/gm, "");
-
-function factsOf(html) {
-  const body = new DOMParser().parseFromString(html, "text/html").body;
-  for (const node of body.querySelectorAll("br")) node.replaceWith("\n");
-  const texts = (names) => [...body.querySelectorAll(names)].map((node) => squeezed(node.textContent));
-  const all = [...body.querySelectorAll("h1,h2,h3,h4,p,li,blockquote,pre,figcaption")]
-    .filter((node) => !node.querySelector("p"))
-    .map((node) => node.textContent)
-    .join("\n");
-  const numbers = {};
-  for (const [found] of all.matchAll(/[0-9]+(?:[.,][0-9]+)*/g)) numbers[found] = (numbers[found] ?? 0) + 1;
-  return {
-    headings: texts("h1,h2,h3,h4"),
-    code: [...body.querySelectorAll("pre")].map((node) => ({
-      language: node.getAttribute("data-code-block-lang") ?? "",
-      text: codeText(node.textContent),
-    })),
-    numbers,
-    links: [...body.querySelectorAll("a[href]")].map((node) => node.getAttribute("href")).sort(),
-    captions: texts("figcaption"),
-    pictures: body.querySelectorAll("img").length,
-    elsewhere: [...body.querySelectorAll("img")].map((node) => node.getAttribute("src") ?? "")
-      .filter((source) => !/^https:\/\/([\w-]+\.)*medium\.com\//.test(source)),
-  };
-}
-
-// An ordinary array difference, counting repeats.
-function without(ours, theirs) {
-  const rest = [...theirs];
-  return ours.filter((item) => {
-    const place = rest.indexOf(item);
-    if (place >= 0) rest.splice(place, 1);
-    return place < 0;
+// A picture as it is, for an editor that fetches none. The promise goes into the item: Safari asks for that.
+for (const button of document.querySelectorAll("[data-picture]")) {
+  button.addEventListener("click", async () => {
+    const content = fetch(button.dataset.picture).then((answer) => {
+      if (!answer.ok) throw new Error(`${button.dataset.picture}: ${answer.status}`);
+      return answer.blob();
+    });
+    try {
+      await navigator.clipboard.write([new ClipboardItem({ "image/png": content })]);
+      say("The picture is copied.", "good");
+    } catch (error) {
+      say(`The picture is not copied (${error.message}). With a right click on it, the browser's menu can.`, "bad");
+    }
   });
 }
 
-function differences(wanted, found) {
-  const lines = [];
-  const compare = (what, ours, theirs) => {
-    for (const item of without(ours, theirs)) lines.push(`${what} lost: ${item}`);
-    for (const item of without(theirs, ours)) lines.push(`${what} new: ${item}`);
-  };
-  const repeated = (numbers) => Object.entries(numbers).flatMap(([text, count]) => Array(count).fill(text));
-  compare("Heading", wanted.headings, found.headings);
-  compare("Number", repeated(wanted.numbers), repeated(found.numbers));
-  compare("Link", wanted.links, found.links);
-  compare("Caption", wanted.captions, found.captions);
-  compare("Code", wanted.code.map((code) => code.text), found.code.map((code) => code.text));
-  wanted.code.forEach((code, place) => {
-    const language = found.code[place]?.language ?? "";
-    if (found.code[place]?.text === code.text && language !== code.language)
-      lines.push(`Language of code ${place + 1}: ${language || "none"} instead of ${code.language || "none"}`);
-  });
-  if (found.pictures !== wanted.pictures) lines.push(`Pictures: ${found.pictures} instead of ${wanted.pictures}`);
-  for (const source of found.elsewhere) lines.push(`Not taken over by Medium: ${source}`);
-  return lines;
+for (const choice of document.querySelectorAll("[name=width]")) {
+  choice.addEventListener("change", () => document.getElementById("story").classList.toggle("narrow", choice.value === "narrow"));
 }
-
-document.getElementById("back").addEventListener("paste", (event) => {
-  event.preventDefault();
-  const html = event.clipboardData.getData("text/html");
-  const verdict = document.getElementById("verdict");
-  if (!html) {
-    verdict.innerHTML = '<p class="bad">The clipboard holds no formatted text. Copy the whole draft first.</p>';
-    return;
-  }
-  const lines = differences(bundle.facts, factsOf(html));
-  verdict.replaceChildren();
-  const head = verdict.appendChild(document.createElement("p"));
-  head.className = lines.length ? "bad" : "good";
-  head.textContent = lines.length ? `${lines.length} differences:` : "Everything is there.";
-  const list = lines.length ? verdict.appendChild(document.createElement("ul")) : null;
-  for (const line of lines) list.appendChild(document.createElement("li")).textContent = line;
-});

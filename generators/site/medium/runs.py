@@ -1,7 +1,7 @@
 """What a story is made of: runs of marked text, blocks of runs, and the story itself."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
@@ -13,11 +13,32 @@ _MARKS = {"strong": "strong", "b": "strong", "em": "em", "i": "em", "cite": "em"
 _MARKS |= {"kbd": "code", "samp": "code", "var": "em"}
 _PLAIN = {"span", "time", "abbr", "small", "bdi", "label"}
 INLINE = {*_MARKS, *_PLAIN, "a", "br", "sup"}
+INLINE |= {"mark", "sub", "u", "s", "del", "ins", "q"}  # no form on Medium: the author has to say
 _SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 
 
+OVERRIDE = "data-medium"  # what `{: medium="..."}` of the Markdown becomes on the page
+
+
 class NoRule(ValueError):
-    """Something in a post that Medium has no form for, or that breaks one of its limits."""
+    """Something in a post that Medium has no form for, or that breaks one of its limits.
+
+    Attributes:
+        near: what stands near it in the Markdown: words of the paragraph, then pieces to the letter.
+        each: the single faults of a post that has several.
+    """
+
+    def __init__(self, message: str, *near: str) -> None:
+        super().__init__(message)
+        self.near = near
+        self.each: tuple[NoRule, ...] = (self,)
+
+
+def together(faults: Sequence[NoRule]) -> NoRule:
+    """Several faults as one error, a line each."""
+    whole = NoRule("\n".join(map(str, faults)))
+    whole.each = tuple(faults)
+    return whole
 
 
 @dataclass(frozen=True)
@@ -55,7 +76,15 @@ class Story:
     published: str = ""
     topics: tuple[str, ...] = ()
     blocks: list[Block] = field(default_factory=list)
+    commit: str = ""  # that the page was built from, and where it can be read
+    source: str = ""
     added: list[str] = field(default_factory=list)  # words that the post does not have
+    added_links: list[tuple[str, str]] = field(default_factory=list)  # words, address
+    left_out: list[str] = field(default_factory=list)  # what the author shows in the original only
+    proven: int = 0  # formulas as text that reads back as the same formula
+    refused: list[str] = field(default_factory=list)  # formulas that the author says in words
+    faults: list[NoRule] = field(default_factory=list)
+    letters: set[str] = field(default_factory=set)  # of formulas, and not in every font
 
 
 # --- Inside a block ------------------------------------------------------------------------------
@@ -92,6 +121,8 @@ def _inline(
             yield Run(re.sub(r"[ \t\n\r\f]+", " ", node), marks, href)
         elif not isinstance(node, Tag):
             raise NoRule(f"{story.name}: {node!r} has no rule")
+        elif node.get(OVERRIDE):
+            yield from _in_words(story, node, marks, href)
         elif "katex" in node.get("class", []):
             yield from _formula(story, node, marks, href)
         elif node.name in _MARKS:
@@ -108,24 +139,43 @@ def _inline(
         elif node.name in _PLAIN:
             yield from _inline(story, node.children, marks, href)
         else:
-            raise NoRule(f"{story.name}: {shown(node)} has no form inside a line of a Medium story")
+            hint = f'say it otherwise, or give its words: <{node.name} medium="...">'
+            what = f"{shown(node)} has no form inside a line of a Medium story; {hint}"
+            story.faults.append(refusal(story, node, what))
+
+
+def _in_words(story: Story, node: Tag, marks: frozenset[str], href: str) -> Iterator[Run]:
+    """The author's own words for something that a line of Medium cannot hold."""
+    words = " ".join(str(node[OVERRIDE]).split())
+    if node.find(class_="katex"):
+        story.refused.append(latex_of(node))
+    else:
+        story.left_out.append(shown(node))
+    yield Run(words, marks, href)
 
 
 def _formula(story: Story, node: Tag, marks: frozenset[str], href: str) -> Iterator[Run]:
     styles = {"i": {"em"}, "b": {"strong"}, "n": set()}
+    latex = latex_of(node)
     try:
-        for text, style in linear(latex_of(node)):
+        for text, style in linear(latex):
+            story.letters |= {letter for letter in text if ord(letter) > 0xFFFF}
             yield Run(text, marks | styles[style], href)
     except Refused as error:
-        hint = "say it in words, or set it as a display formula (it becomes a picture)"
-        raise NoRule(f"{story.name}: inline formula {error}; {hint}") from None
+        hint = (
+            "say it in words, set it as a display formula (it becomes a picture), "
+            f'or write <span medium="your words">${latex}$</span>'
+        )
+        story.faults.append(refusal(story, node, f"inline formula {error}; {hint}"))
+    else:
+        story.proven += 1
 
 
 def latex_of(node: Tag) -> str:
     """The LaTeX that KaTeX drew."""
     source = node.find("annotation", attrs={"encoding": "application/x-tex"})
     if source is None:
-        raise NoRule(f"{shown(node)} has no LaTeX source beside it")
+        raise NoRule(f"{shown(node)} has no LaTeX source beside it", *near(node))
     return source.get_text().strip()
 
 
@@ -133,8 +183,57 @@ def address(story: Story, link: Tag) -> str:
     """The absolute address of a link."""
     target = str(link.get("href") or "")
     if not target:
-        raise NoRule(f"{story.name}: a link without an address: {shown(link)}")
+        raise refusal(story, link, f"a link without an address: {shown(link)}")
     return urljoin(story.url, target)
+
+
+_BLOCKS = [
+    "p",
+    "li",
+    "td",
+    "th",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "pre",
+    "figcaption",
+    "summary",
+]
+
+
+def near(node: Tag) -> tuple[str, ...]:
+    """What stands in the Markdown where an element came from: words of its block, then exact pieces."""
+    block = node if node.name in _BLOCKS else node.find_parent(_BLOCKS) or node
+    words = _words(block)
+    if not words.strip():  # nothing to read in it: the end of what stands before it
+        words = next((text for text in map(_words, node.find_all_previous(_BLOCKS)) if text), "")
+    formula = node.find("annotation") if "katex" in str(node.get("class")) else None
+    picture = node if node.get("src") else node.find(src=True)
+    pieces = (
+        formula.get_text().strip() if formula else "",
+        str(picture["src"]).rpartition("/")[2] if picture else "",
+        f"<{node.name}",
+        node.get_text(" ", strip=True)[:40],
+    )
+    return (words, *(piece for piece in pieces if piece))
+
+
+def _words(node: Tag) -> str:
+    """Text as the Markdown has it too: formulas stand there otherwise."""
+    parts = [
+        text
+        for text in node.find_all(string=True)
+        if not isinstance(text, Comment) and not text.find_parent(class_=["katex", "headerlink"])
+    ]
+    return " ".join("".join(parts).split())
+
+
+def refusal(story: Story, node: Tag, message: str) -> NoRule:
+    """The error about an element of a post."""
+    return NoRule(f"{story.name}: {message}", *near(node))
 
 
 def shown(node: Tag) -> str:

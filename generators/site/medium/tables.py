@@ -6,24 +6,36 @@ from collections.abc import Iterable, Iterator
 
 from bs4 import Tag
 
-from generators.site.medium.runs import Block, NoRule, Run, Runs, Story, plain, runs_of, shown
+from generators.site.medium.runs import (
+    OVERRIDE,
+    Block,
+    Run,
+    Runs,
+    Story,
+    plain,
+    refusal,
+    runs_of,
+    shown,
+)
 
 TABLE_WIDTH = 72  # columns of a code block that Medium shows without scrolling
 
 
 def table_blocks(story: Story, node: Tag) -> Iterator[Block]:
-    """A table in the form that it fits."""
+    """A table in the form that it fits, or that the author wants: `{: medium="list"}` or "text"."""
     rows = [
         [runs_of(story, cell.children) for cell in row.find_all(["th", "td"], recursive=False)]
         for row in node.find_all("tr")
     ]
     if not rows or any(len(row) != len(rows[0]) for row in rows):
-        raise NoRule(f"{story.name}: {shown(node)}: every row needs the same number of cells")
+        raise refusal(story, node, f"{shown(node)}: every row needs the same number of cells")
     if node.caption:
         yield Block("text", runs_of(story, node.caption.children))
     cells = [[" ".join(plain(cell).split()) for cell in row] for row in rows]
     text = aligned(cells)
-    if max(_width(line) for line in text.splitlines()) <= TABLE_WIDTH:
+    narrow = max(_width(line) for line in text.splitlines()) <= TABLE_WIDTH
+    wish = next((str(box[OVERRIDE]) for box in [node, *node.parents] if box.get(OVERRIDE)), "")
+    if wish == "text" or (narrow and wish != "list"):
         yield Block("code", text=text)
         yield from _table_links(story, rows)
     else:
