@@ -10,7 +10,7 @@ from generators.papers import Paper
 from generators.site import bib, tree
 from generators.site.parts import Inputs, Unit
 
-SHELLS = ("index.md", "papers/index.md", "claims.md", "evidence.md", "about.md")
+SHELLS = ("index.md", "papers/index.md", "claims.md", "learned.md", "evidence.md", "about.md")
 
 
 def gather(root: Path = ROOT) -> Inputs:

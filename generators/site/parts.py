@@ -243,8 +243,13 @@ def cell(role: str, content: str, kind: str = "", label: str = "") -> str:
     return f'<div role="{role}"{classes}{named}>{content}</div>'
 
 
-def ledger(claims: Sequence[Mapping[str, Any]], page: str, label: str, full: bool = True) -> str:
-    """A table of claims that becomes a stack of blocks on a phone; `full` adds what we did."""
+def ledger(
+    claims: Sequence[Mapping[str, Any]],
+    page: str,
+    label: str,
+    more: Callable[[Mapping[str, Any]], str] = lambda claim: "",
+) -> str:
+    """A table of claims that becomes a stack of blocks on a phone; `more` is said of each under what we did."""
     head = "".join(
         cell("columnheader", text, kind)
         for text, kind in (
@@ -255,7 +260,7 @@ def ledger(claims: Sequence[Mapping[str, Any]], page: str, label: str, full: boo
             ("Verdict", ""),
         )
     )
-    rows = "".join(_claim_row(claim, page, full) for claim in claims)
+    rows = "".join(_claim_row(claim, page, more(claim)) for claim in claims)
     return (
         f'<div class="ledger" role="table" aria-label="{esc(label)}">'
         f'<div role="rowgroup"><div role="row">{head}</div></div>'
@@ -263,7 +268,7 @@ def ledger(claims: Sequence[Mapping[str, Any]], page: str, label: str, full: boo
     )
 
 
-def _claim_row(claim: Mapping[str, Any], page: str, full: bool) -> str:
+def _claim_row(claim: Mapping[str, Any], page: str, more: str) -> str:
     forecast = (
         f"{claim['forecast']:.2f}".removeprefix("0") if claim.get("forecast") is not None else "–"
     )
@@ -274,7 +279,7 @@ def _claim_row(claim: Mapping[str, Any], page: str, full: bool) -> str:
         measured = (
             f'<a class="m" href="{link(home_of(key), page)}"{slip}>{superscripts(measured)}</a>'
         )
-    did = f'<span class="did">{esc(claim["did"])}</span>' if full and claim.get("did") else ""
+    did = f'<span class="did">{esc(claim["did"])}</span>' if claim.get("did") else ""
     did += "".join(
         f'<span class="did">By an earlier rule, given up after the run: {old["verdict"]}.</span>'
         for old in claim.get("earlier") or []
@@ -283,7 +288,7 @@ def _claim_row(claim: Mapping[str, Any], page: str, full: bool) -> str:
     return (
         f'<div role="row" id="{esc(claim["id"])}">'
         + cell("rowheader", esc(claim["id"]))
-        + cell("cell", esc(claim["text"]) + where + did, "claim")
+        + cell("cell", esc(claim["text"]) + where + did + more, "claim")
         + cell("cell", forecast, "n", "Forecast")
         + cell("cell", measured, "n", "Measured")
         + cell("cell", verdict(claim["verdict"]), "verdict")

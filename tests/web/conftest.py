@@ -38,6 +38,7 @@ KINDS = {
     "exercises": "exercises/*/index.html",
     "results": "results/*/index.html",
     "claims": "claims/index.html",
+    "learned": "learned/index.html",
     "evidence": "evidence/index.html",
     "guides": "guides/index.html",
     "guide": "guides/*/index.html",
