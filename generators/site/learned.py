@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from generators.formats import with_spread
 from generators.papers import Paper
-from generators.record import losses_of_bugs, shown_by
-from generators.site.parts import Inputs, esc, ledger, link, number, plural
+from generators.record import Summary, losses_of_bugs, shown_by
+from generators.site.parts import Inputs, esc, home_of, ledger, link, plural
 
 Claims = Sequence[Mapping[str, Any]]
 
@@ -70,14 +71,21 @@ def _table(inputs: Inputs, claims: Claims, page: str, label: str) -> str:
     def rank(claim: Mapping[str, Any]) -> tuple[float, int]:
         return -(claim.get("forecast") or 0), order.index(claim["paper"])
 
-    def more(claim: Mapping[str, Any]) -> str:
+    def below(claim: Mapping[str, Any]) -> str:
         seeds = claim.get("seeds") or 0
         source = names[claim["paper"]] + (f", {plural(seeds, 'seed')}" if seeds > 1 else "")
         ways = [("Ledger", f"claims/#{claim['id']}"), ("Figure", figure_of(inputs, claim))]
         links = " ".join(f'<a href="{link(way, page)}">{name}</a>' for name, way in ways if way)
-        return f'<span class="did">{esc(source)}. {links}</span>'
+        said = esc(f"{source}. {the_number(claim.get('did') or '')}")
+        return f'<span class="did">{said} {links}</span>'
 
-    return ledger(sorted(claims, key=rank), page, label, more) if claims else ""
+    return ledger(sorted(claims, key=rank), page, label, below) if claims else ""
+
+
+def the_number(did: str) -> str:
+    """Of what we did the sentence that says what the number is; all of it where none says so."""
+    found = re.search(r"\b[Tt]he number (?:is|counts)\b.*", did, re.DOTALL)
+    return found[0][0].upper() + found[0][1:] if found else did
 
 
 def figure_of(inputs: Inputs, claim: Mapping[str, Any]) -> str:
@@ -108,34 +116,29 @@ def surprises(inputs: Inputs, page: str) -> str:
 def bugs(inputs: Inputs, page: str) -> str:
     """Each paper's trained bugs, by what the training loss says of them."""
     found = losses_of_bugs(inputs.records.values())
-    rows = "".join(
-        _gallery(
-            inputs,
-            unit,
-            page,
-            [(bug, loss.side) for record, bug, loss in found if record.paper == unit.stem],
-        )
-        for unit in [*inputs.papers, *inputs.studies]
-        if any(record.paper == unit.stem for record, _, _ in found)
-    )
+    rows = ""
+    for unit in [*inputs.papers, *inputs.studies]:
+        here = [(bug, loss) for record, bug, loss in found if record.paper == unit.stem]
+        rows += _gallery(inputs, unit, page, here) if here else ""
     heads = ("", "loss higher", "no difference", "loss lower")
     head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
 
 
-def _gallery(inputs: Inputs, unit: Paper, page: str, sides: Sequence[tuple[str, int]]) -> str:
-    def cell(side: int) -> str:
-        key = f"{unit.stem}.bugs.loss_above"
-        there = [bug for bug, found in sides if found == side]
-        return "<br>".join(
-            f"{esc(bug.replace('_', ' '))}&nbsp;{number(inputs, f'{key}.{bug}', 'f2', page)}"
-            for bug in there
-        )
+def _gallery(inputs: Inputs, unit: Paper, page: str, losses: Sequence[tuple[str, Summary]]) -> str:
+    def entry(bug: str, loss: Summary) -> str:
+        key = f"{unit.stem}.bugs.loss_above.{bug}"
+        shown = with_spread(loss.mean, loss.half_width, "f2")
+        way = link(home_of(key), page)
+        return f'{esc(bug.replace("_", " "))} <a class="m" href="{way}" data-r="{key}">{shown}</a>'
 
     way = figure_of(inputs, {"paper": unit.stem, "experiment": "bugs"})
     name = f'<a href="{link(way, page)}">{esc(unit.name)}</a>' if way else esc(unit.name)
-    cells = "".join(f"<td>{cell(side) or '–'}</td>" for side in (1, 0, -1))
-    return f'<tr><th scope="row">{name}</th>{cells}</tr>'
+    cells = (
+        "<br>".join(entry(bug, loss) for bug, loss in losses if loss.side == side) or "–"
+        for side in (1, 0, -1)
+    )
+    return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 
 
 ENDS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
