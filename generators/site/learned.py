@@ -122,7 +122,8 @@ def bugs(inputs: Inputs, page: str) -> str:
         rows += _gallery(inputs, unit, page, here) if here else ""
     heads = ("", "loss higher", "no difference", "loss lower")
     head = "".join(f'<th scope="col">{text}</th>' for text in heads)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="wide">{table}</div>' if rows else ""
 
 
 def _gallery(inputs: Inputs, unit: Paper, page: str, losses: Sequence[tuple[str, Summary]]) -> str:
