@@ -120,7 +120,7 @@ def bugs(inputs: Inputs, page: str) -> str:
     for unit in [*inputs.papers, *inputs.studies]:
         here = [(bug, loss) for record, bug, loss in found if record.paper == unit.stem]
         rows += _gallery(inputs, unit, page, here) if here else ""
-    heads = ("", "loss higher", "no difference", "loss lower")
+    heads = ("paper", "loss higher", "no difference", "loss lower")
     head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return f'<div class="wide">{table}</div>' if rows else ""
