@@ -99,7 +99,7 @@ SHEET: dict[str, tuple[Line, ...]] = {
             "forecasts",
         ),
         Line(
-            "Mistakes that models were trained with on purpose, one at a time",
+            "Mistakes put into models on purpose, one at a time, and trained",
             "house.bugs.trained",
             "int",
             "",
@@ -109,7 +109,7 @@ SHEET: dict[str, tuple[Line, ...]] = {
             "bugs",
         ),
         Line(
-            "Arms of learning-rate sweeps that did best at an end of the grid, where a better rate may lie beyond",
+            "Arms of learning-rate sweeps that did best at an end of the grid, not inside",
             "house.sweeps.edge",
             "int",
             "",
