@@ -103,3 +103,13 @@ def test_forecasts_are_counted_by_how_sure_we_were(inputs):
     table = learned.forecasts(replace(inputs, claims=claims), "learned/")
     rows = re.findall(r'<th scope="row">(.*?)</th><td>(\d+)</td><td>(\d+)</td>', table)
     assert rows == [("0 to 10", "1", "1"), ("10 to 25", "1", "1"), ("90 to 100", "2", "2")]
+
+
+def test_the_counts_in_the_prose_are_those_of_the_table(inputs, page):
+    table = learned.bugs(inputs, "learned/")
+    cells = re.findall(r"<td>(.*?)</td>", table)
+    for column, name in enumerate(("lower", "raise", "silent")):
+        found = sum(cell.count('class="m"') for cell in cells[column::3])
+        assert found == inputs.value(f"house.bugs.{name}") > 0
+    assert table.count('class="m"') == inputs.value("house.bugs.trained")
+    assert inputs.value("house.sweeps.edge") < inputs.value("house.sweeps.arms")

@@ -120,7 +120,7 @@ def bugs(inputs: Inputs, page: str) -> str:
     for unit in [*inputs.papers, *inputs.studies]:
         here = [(bug, loss) for record, bug, loss in found if record.paper == unit.stem]
         rows += _gallery(inputs, unit, page, here) if here else ""
-    heads = ("paper", "loss higher", "no difference", "loss lower")
+    heads = ("paper", "loss lower", "loss higher", "no difference")
     head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return f'<div class="wide">{table}</div>' if rows else ""
@@ -137,7 +137,7 @@ def _gallery(inputs: Inputs, unit: Paper, page: str, losses: Sequence[tuple[str,
     name = f'<a href="{link(way, page)}">{esc(unit.name)}</a>' if way else esc(unit.name)
     cells = (
         "<br>".join(entry(bug, loss) for bug, loss in losses if loss.side == side) or "–"
-        for side in (1, 0, -1)
+        for side in (-1, 1, 0)
     )
     return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 
