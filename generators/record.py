@@ -59,6 +59,11 @@ class Summary:
         return self.mean + self.half_width
 
     @property
+    def side(self) -> int:
+        """1 where the interval lies above zero, -1 where it lies below, 0 where it holds zero."""
+        return (self.low > 0) - (self.high < 0)
+
+    @property
     def min(self) -> float:
         """Smallest value."""
         return min(self.values)
@@ -159,6 +164,27 @@ def shown_by(figure: str, names: Iterable[str]) -> str:
     return max(fitting, key=len, default="")
 
 
+def losses_of_bugs(records: Iterable[Record]) -> list[tuple[Record, str, Summary]]:
+    """Every bug that a gallery trained with, and how far its training loss ends above the right model's."""
+    return [
+        (record, bug, record[f"loss_above.{bug}"])
+        for record in records
+        if record.name == "bugs"
+        for bug in record.runs[0].get("loss_above", {})
+    ]
+
+
+def scores(sweep: Record) -> dict[str, Summary]:
+    """What each arm of a sweep scored at the points of its grid; the settings that were tried are left out."""
+    beneath = sweep.content.get("stages", {}).values()
+    tried = {name for settings in (sweep.settings, *beneath) for name in settings}
+    return {
+        path: sweep[path]
+        for path, _ in _leaves(sweep.runs[0])
+        if path not in tried and path.partition(".")[0] not in tried
+    }
+
+
 def ledger(paper: str | None = None) -> list[dict[str, Any]]:
     """The claims with their verdicts, as `nox -s figures` wrote them: results/<paper>/claims.json."""
     files = sorted(RESULTS.glob(f"{paper or '*'}/claims.json"))
@@ -231,6 +257,20 @@ def house_numbers() -> dict[str, float]:
     ]
     if ratios:
         numbers["house.bench.least"] = min(ratios)
+    sides = [loss.side for _, _, loss in losses_of_bugs(everything.values())]
+    if sides:
+        numbers["house.bugs.trained"] = len(sides)
+        numbers["house.bugs.raise"] = sides.count(1)
+        numbers["house.bugs.lower"] = sides.count(-1)
+        numbers["house.bugs.silent"] = sides.count(0)
+    sweeps = [record for record in everything.values() if record.kind == "tuning"]
+    arms = [arm.values for sweep in sweeps for arm in scores(sweep).values() if arm.max > arm.min]
+    if arms:
+        numbers["house.sweeps.arms"] = len(arms)
+        numbers["house.sweeps.edge"] = sum(
+            arm.index(max(arm)) in (0, len(arm) - 1)
+            for arm in arms  # of equals, the first is taken
+        )
     scored = [
         (c["forecast"], c["verdict"] == "holds")
         for c in claims

@@ -14,6 +14,7 @@ SHELLS = (
     "index.md",
     "papers/index.md",
     "claims.md",
+    "learned.md",
     "evidence.md",
     "figures.md",
     "about.md",

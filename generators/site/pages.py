@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from generators.site import evidence, gallery, hero, home, lists
+from generators.site import evidence, gallery, hero, home, learned, lists
 from generators.site.gather import SHELLS, gather
 from generators.site.home import contacts
 from generators.site.landing import landing, size
@@ -70,6 +70,13 @@ PARTS: dict[str, Callable[[Inputs, str], str]] = {
     "claims": lists.all_claims,
     "said": lists.said,
     "score": lists.score,
+    "findings": learned.findings,
+    "surprises": learned.surprises,
+    "failed": learned.failed,
+    "in-part": learned.in_part,
+    "beliefs": learned.beliefs,
+    "bugs": learned.bugs,
+    "forecasts": learned.forecasts,
     "evidence": evidence.sheet,
     "by-paper": evidence.by_paper,
     "units": lists.units,

@@ -257,8 +257,18 @@ def cell(role: str, content: str, kind: str = "", label: str = "") -> str:
     return f'<div role="{role}"{classes}{named}>{content}</div>'
 
 
-def ledger(claims: Sequence[Mapping[str, Any]], page: str, label: str, full: bool = True) -> str:
-    """A table of claims that becomes a stack of blocks on a phone; `full` adds what we did."""
+def did(claim: Mapping[str, Any]) -> str:
+    """What we did to test a claim, small under its words."""
+    return f'<span class="did">{esc(claim["did"])}</span>' if claim.get("did") else ""
+
+
+def ledger(
+    claims: Sequence[Mapping[str, Any]],
+    page: str,
+    label: str,
+    below: Callable[[Mapping[str, Any]], str] = did,
+) -> str:
+    """A table of claims that becomes a stack of blocks on a phone; `below` is what stands under each claim."""
     head = "".join(
         cell("columnheader", text, kind)
         for text, kind in (
@@ -269,7 +279,7 @@ def ledger(claims: Sequence[Mapping[str, Any]], page: str, label: str, full: boo
             ("Verdict", ""),
         )
     )
-    rows = "".join(_claim_row(claim, page, full) for claim in claims)
+    rows = "".join(_claim_row(claim, page, below(claim)) for claim in claims)
     return (
         f'<div class="ledger" role="table" aria-label="{esc(label)}">'
         f'<div role="rowgroup"><div role="row">{head}</div></div>'
@@ -277,7 +287,7 @@ def ledger(claims: Sequence[Mapping[str, Any]], page: str, label: str, full: boo
     )
 
 
-def _claim_row(claim: Mapping[str, Any], page: str, full: bool) -> str:
+def _claim_row(claim: Mapping[str, Any], page: str, below: str) -> str:
     forecast = (
         f"{claim['forecast']:.2f}".removeprefix("0") if claim.get("forecast") is not None else "–"
     )
@@ -288,8 +298,7 @@ def _claim_row(claim: Mapping[str, Any], page: str, full: bool) -> str:
         measured = (
             f'<a class="m" href="{link(home_of(key), page)}"{slip}>{superscripts(measured)}</a>'
         )
-    did = f'<span class="did">{esc(claim["did"])}</span>' if full and claim.get("did") else ""
-    did += "".join(
+    below += "".join(
         f'<span class="did">By an earlier rule, given up after the run: {old["verdict"]}.</span>'
         for old in claim.get("earlier") or []
     )
@@ -297,7 +306,7 @@ def _claim_row(claim: Mapping[str, Any], page: str, full: bool) -> str:
     return (
         f'<div role="row" id="{esc(claim["id"])}">'
         + cell("rowheader", esc(claim["id"]))
-        + cell("cell", esc(claim["text"]) + where + did, "claim")
+        + cell("cell", esc(claim["text"]) + where + below, "claim")
         + cell("cell", forecast, "n", "Forecast")
         + cell("cell", measured, "n", "Measured")
         + cell("cell", verdict(claim["verdict"]), "verdict")

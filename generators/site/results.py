@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from generators.papers import Paper
-from generators.record import Record, outdated, shown_by
+from generators.record import Record, outdated, scores, shown_by
 from generators.site.landing import size
 from generators.site.parts import Inputs, alike, esc, home_of, ledger, link, made_on, plural
 from generators.source import alt_text
@@ -145,12 +145,10 @@ def _summary(record: Record, page: str) -> str:
 
 def _sweep(record: Record) -> str:
     """What each point of a sweep scored, the best in bold: points of a grid have no mean and no interval."""
-    beneath = record.content.get("stages", {}).values()
-    tried = {name for settings in (record.content["settings"], *beneath) for name in settings}
-    rows = []
+    scored, rows = scores(record), []
     for path in scalars(record.runs[0]):
         values = record[path].values
-        best = -1 if path in tried else values.index(max(values))  # ties: the first value wins
+        best = values.index(max(values)) if path in scored else -1  # ties: the first value wins
         cells = "".join(
             f'<td class="n">{f"<strong>{text}</strong>" if at == best else text}</td>'
             for at, text in enumerate(alike(values))

@@ -39,6 +39,7 @@ KINDS = {
     "results": "results/*/index.html",
     "claims": "claims/index.html",
     "figures": "figures/index.html",
+    "learned": "learned/index.html",
     "evidence": "evidence/index.html",
     "guides": "guides/index.html",
     "guide": "guides/*/index.html",
