@@ -12,7 +12,7 @@ import feeds
 from bs4 import BeautifulSoup, Tag
 
 from generators.files import ROOT
-from generators.papers import papers
+from generators.papers import front_matter, papers
 from generators.site import dates, gather
 
 POSTS = sorted((ROOT / "notes" / "posts").glob("*.md"))
@@ -48,7 +48,8 @@ def machines(site: Path, base: str) -> Iterator[str]:
             yield f"{file}: {len(found)} blocks of JSON-LD"
         elif article:
             said, plain = json.loads(found[0])["@graph"][0], file.with_suffix(".md")
-            if said.get("citation", {}).get("url") != cited.get(rest[0], {}).get("url"):
+            source = ROOT / "notes" / ("posts" if room == "posts" else "") / f"{rest[0]}.md"
+            if said.get("citation", {}).get("url") != cited.get(_about(source), {}).get("url"):
                 yield f"{file}: cites {said.get('citation')}"
             if f"({base}{plain.relative_to(site).as_posix()})" not in llms:
                 yield f"{plain} is not in llms.txt"
@@ -64,7 +65,8 @@ def sitemap(site: Path, base: str) -> Iterator[str]:
     text = (site / "sitemap.xml").read_text(encoding="utf-8")
     days = dict(re.findall(r"<loc>(.*?)</loc>\s*(?:<lastmod>(.*?)</lastmod>)?", text))
     for address in days:
-        if _page(site, base, address).select_one('meta[name=robots][content*="noindex"]'):
+        page = site / address.removeprefix(base) / "index.html"
+        if re.search(r'<meta name="robots"[^>]*noindex', page.read_text(encoding="utf-8")):
             yield f"{address} is not to be found"
     command = ["git", "log", "-1", "--date=format-local:%Y-%m-%d", "--format=%cd", "--"]
     known = dates.history() != dates.History()
@@ -83,7 +85,9 @@ def sitemap(site: Path, base: str) -> Iterator[str]:
 
 def series(site: Path, base: str) -> Iterator[str]:
     """Posts follow one another as their papers do."""
-    stems = [paper.stem for paper in papers() if paper.stem in {post.stem for post in POSTS}]
+    order = [paper.stem for paper in papers()]
+    dated = sorted(POSTS, key=lambda post: front_matter(post)["date"])
+    stems = [post.stem for post in sorted(dated, key=lambda post: order.index(_about(post)))]
     for part, (stem, after) in enumerate(zip(stems, [*stems[1:], None], strict=True), 1):
         page = _page(site, base, f"{base}posts/{stem}/")
         if f"part {part} of {len(POSTS)}" not in _words(page.select_one("p.label")):
@@ -91,6 +95,11 @@ def series(site: Path, base: str) -> Iterator[str]:
         links = [link["href"] for link in page.select("a[rel=next]")]
         if links != ([f"../{after}/"] if after else []):
             yield f"after {stem} comes {links}"
+
+
+def _about(source: Path) -> str:
+    """The paper that a note or post is about."""
+    return front_matter(source).get("paper", source.stem)
 
 
 def _page(site: Path, base: str, address: str) -> BeautifulSoup:
