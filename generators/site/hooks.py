@@ -360,9 +360,9 @@ def _feed(site: Path, config: MkDocsConfig) -> str:
         return address.startswith(base) and (site / unquote(address.removeprefix(base))).is_file()
 
     for post in _posts(config):
-        article = build.articles[post.file.src_uri]
-        page = (site / post.file.dest_uri).read_text(encoding="utf-8")
-        items.append(feed.Item(article, portable.full_text(page, article.address, there)))
+        if article := build.articles.get(post.file.src_uri):
+            page = (site / post.file.dest_uri).read_text(encoding="utf-8")
+            items.append(feed.Item(article, portable.full_text(page, article.address, there)))
     return feed.rss(build.site, config.site_description, items)
 
 
