@@ -244,7 +244,6 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     if article := _article(page, config, repairs.content_of("og:image", lines)):
         build.articles[page.file.src_uri] = article
         lines += [structured.json_ld(article, build.site)]
-        lines += ['<link rel="alternate" type="text/markdown" href="index.md">']
     lines += structured.open_graph(article) + live_lines
     lines += [f'<link rel="alternate" type="application/rss+xml" title="Posts" href="{feed_at}">']
     lines += [f'<link rel="stylesheet" href="{style}">'] if 'class="katex"' in output else []
