@@ -6,11 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+import published
 import pytest
 import yaml
 
@@ -18,7 +18,7 @@ from generators.experiment import experiments
 from generators.files import ROOT
 from generators.papers import papers, settings
 from generators.record import records
-from generators.site import checks, exercises, feed, links, medium, mount, notebooks, repairs, tex
+from generators.site import checks, exercises, links, medium, mount, notebooks, repairs, tex
 
 ROOMS = ("docs", "exercises", "generators", "implementations", "notes", "results")
 FILES = ("README.md", "mkdocs.yml", "requirements.txt")
@@ -155,10 +155,9 @@ def test_the_whole_site_is_there(builds: dict[str, Built]) -> None:
     site = builds["once"].site
     for room in ("", *"papers figures claims learned evidence guides posts about tags".split()):
         assert (site / room / "index.html").is_file(), room
-    for name in ("404.html", "feed.xml", "robots.txt", "sitemap.xml", "search/search_index.json"):
+    for name in ("404.html", "llms.txt", "robots.txt", "sitemap.xml", "search/search_index.json"):
         assert (site / name).is_file(), name
     assert not list(site.rglob("*.map"))
-    ElementTree.parse(site / "feed.xml")
     for paper in papers():
         if paper.state != "planned":
             for room in ("papers", "notes", "api", "results"):
@@ -178,12 +177,26 @@ def test_pages_say_what_a_shared_link_shows(builds: dict[str, Built]) -> None:
     site, base = builds["once"].site, settings()["site_url"]
     for file in sorted(set(site.rglob("index.html")) - set((site / "medium").rglob("*"))):
         page = file.read_text(encoding="utf-8")
-        for name in ("og:title", "og:description", "og:url", "twitter:card"):
+        for name in (
+            "og:title",
+            "og:description",
+            "og:url",
+            "og:type",
+            "og:image:alt",
+            "twitter:card",
+        ):
             assert page.count(f'"{name}"') == 1, (file, name)
         card = re.search(r'property="og:image" content="([^"]+)"', page)
         assert card
         assert (site / card[1].removeprefix(base)).is_file()
         assert f'rel="canonical" href="{base}' in page
+
+
+@pytest.mark.parametrize(
+    "faults", [published.feed, published.machines, published.sitemap, published.series]
+)
+def test_what_is_published_about_pages_is_right(builds: dict[str, Built], faults) -> None:
+    assert list(faults(builds["once"].site, settings()["site_url"])) == []
 
 
 def test_numbers_bring_their_records(builds: dict[str, Built]) -> None:
@@ -390,14 +403,6 @@ def test_a_page_is_closed_up_but_for_what_is_shown_as_it_stands() -> None:
     page = f"<ul>\n\n   <li>\n a  b\n</li>{kept}\n\n</ul><script>x\n\n  y</script>\n\n"
     wanted = f"<ul>\n<li>\na  b\n</li>{kept}\n</ul><script>x\n\n  y</script>\n"
     assert repairs.closed_up(page) == wanted
-
-
-def test_the_feed_changes_only_with_its_posts() -> None:
-    post = feed.Post("A & B", "What <it> is", "https://e.org/posts/a/", "2026-01-02")
-    text = feed.atom("T", "N", "https://e.org/", [post])
-    root = ElementTree.fromstring(text)
-    assert root.find("{http://www.w3.org/2005/Atom}updated").text == "2026-01-02T00:00:00Z"
-    assert "A &amp; B" in text
 
 
 def test_tags_that_are_there_are_not_added_twice() -> None:

@@ -13,7 +13,10 @@ _PLAIN = LatexNodes2Text()
 
 
 def read(path: Path) -> dict[str, dict[str, str]]:
-    """Every entry by key: its fields in plain words, `names` (family names) and `bibtex` (the entry itself)."""
+    """Every entry by key: its fields in plain words, and what is made of them.
+
+    `names` are the authors' family names, `people` their whole ones, `bibtex` is the entry itself.
+    """
     if not path.is_file():
         return {}
     text = path.read_text(encoding="utf-8")
@@ -24,11 +27,18 @@ def read(path: Path) -> dict[str, dict[str, str]]:
             name: words(value) if name not in ("url", "code") else value
             for name, value in entry.fields.items()
         }
-        people = entry.persons.get("author", [])
-        names = "; ".join(
-            words(" ".join([*person.prelast_names, *person.last_names])) for person in people
-        )
-        entries[key] = {**fields, "names": names, "bibtex": _without(written.get(key, ""), "code")}
+        families, wholes = [], []
+        for person in entry.persons.get("author", []):
+            family = [*person.prelast_names, *person.last_names]
+            families.append(words(" ".join(family)))
+            first = [*person.first_names, *person.middle_names]
+            wholes.append(words(" ".join([*first, *family, *person.lineage_names])))
+        entries[key] = {
+            **fields,
+            "names": "; ".join(families),
+            "people": "; ".join(wholes),
+            "bibtex": _without(written.get(key, ""), "code"),
+        }
     return entries
 
 

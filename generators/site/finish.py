@@ -1,11 +1,11 @@
 """What needs all pages to exist: the formulas' fonts, pictures, the feed; and what no page loads goes."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from generators.files import ROOT
-from generators.site import feed, fonts, pictures, tex
+from generators.site import fonts, pictures, tex
 
 _FACE = re.compile(r"@font-face\{[^}]*url\(fonts/([^)]+)\)[^}]*\}")
 UNUSED = ("assets/**/*.map", "assets/javascripts/lunr/**/*", "assets/images/favicon.png")
@@ -38,12 +38,10 @@ def write_pictures(site: Path, found: Mapping[str, bytes]) -> None:
         _write(target, pictures.png(figure.read_text(encoding="utf-8")))
 
 
-def write_feed(
-    site: Path, title: str, author: str, address: str, posts: Iterable[feed.Post]
-) -> None:
-    """Write the posts' feed, and where search engines begin."""
-    _write(site / "feed.xml", feed.atom(title, author, address, list(posts)).encode())
-    _write(site / "robots.txt", feed.robots(address).encode())
+def write_texts(site: Path, found: Mapping[str, str]) -> None:
+    """Write what is no page: the feed, robots.txt, llms.txt, notes and posts as Markdown."""
+    for path, content in found.items():
+        _write(site / path, content.encode())
 
 
 def tidy(site: Path) -> None:

@@ -3,11 +3,14 @@
 Problems are collected, so that one build names them all; the last hook fails when there are any.
 """
 
+import html
 import logging
 import os
-import subprocess
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
+from jinja2 import Environment
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import event_priority
@@ -18,8 +21,10 @@ from mkdocs.utils import get_relative_url
 
 from generators import prose
 from generators.files import ROOT
+from generators.papers import front_matter
 from generators.site import (
     checks,
+    dates,
     feed,
     finish,
     fonts,
@@ -31,9 +36,13 @@ from generators.site import (
     notebooks,
     pages,
     pictures,
+    plain,
+    portable,
     purge,
     render,
     repairs,
+    series,
+    structured,
     tex,
 )
 
@@ -51,7 +60,17 @@ class Build:
         self.pages_by_file = mount.shown_at()
         self.formulas = tex.Renderer()
         self.repo = config.repo_url or ""
-        self.commit = _git("rev-parse", "--short=7", "HEAD")
+        self.commit = dates.git("rev-parse", "--short=7", "HEAD")
+        self.history = dates.history()
+        self.site = structured.Site(
+            config.site_name,
+            config.site_url or "",
+            config.theme["language"],
+            config.extra["name"],
+            [target for name, target in pages.contacts(config.extra) if name != "Email"],
+        )
+        self.articles: dict[str, structured.Article] = {}  # notes and posts by address below docs/
+        self.urls: dict[str, str] = {}  # address below docs/ -> address on the site
         self.sources: dict[str, Path] = {}  # address below docs/ -> the file that its words are in
         self.pictures: dict[str, bytes] = {}  # path in the site -> content
         self.problems: list[str] = []
@@ -66,20 +85,15 @@ build: Build
 serving = False  # a live preview shows what is wrong and goes on
 
 
-def _git(*arguments: str) -> str:
-    """What git says; nothing where there is no repository or no commit."""
-    command = ["git", "-C", str(ROOT), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
 def on_startup(command: str, dirty: bool) -> None:
     """Pages carry the time of the last commit, not of the build: same source, same bytes."""
     global serving
     serving = command == "serve"
     # `--quiet` would also hide warnings from --strict, which counts what the log lets through.
     logging.getLogger("mkdocs").setLevel(min(logging.getLogger("mkdocs").level, logging.WARNING))
-    os.environ.setdefault("SOURCE_DATE_EPOCH", _git("log", "-1", "--format=%ct") or "1767225600")
+    os.environ.setdefault(
+        "SOURCE_DATE_EPOCH", dates.git("log", "-1", "--format=%ct") or "1767225600"
+    )
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -152,6 +166,7 @@ def _notebooks() -> dict[Path, Path]:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Markers become HTML; links to files become links to pages."""
     address = page.file.src_uri
+    page.update_date = _last_change(address)  # MkDocs writes it into the sitemap
     if address.endswith(".ipynb"):  # mkdocs-jupyter renders the file itself
         script = address.replace(".ipynb", ".py")
         page.edit_url = f"{build.repo.rstrip('/')}/{config.edit_uri}{script}"
@@ -162,6 +177,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     source = build.sources.get(address, ROOT / "docs" / address)
     markdown = links.for_site(markdown, source, address, build.pages_by_file, build.repo)
     return render.expand(markdown, render.Place(page.url, build.inputs, build.commit, build.repo))
+
+
+def _last_change(address: str) -> str:
+    """The day on which what a page is made from was last committed; empty where git does not know."""
+    words = build.sources.get(address, ROOT / "docs" / address).relative_to(ROOT).as_posix()
+    last = build.history.last(dates.made_from(address, words))
+    return f"{last:%Y-%m-%d}" if last else ""
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -189,6 +211,23 @@ def _mark_titles(heading: AnchorLink) -> None:
         _mark_titles(below)
 
 
+def on_env(env: Environment, config: MkDocsConfig, files: Files) -> Environment:
+    """Posts are a series in the order of their papers; each says its part and how long it takes."""
+    build.urls = {file.src_uri: "" if file.url == "./" else file.url for file in files}
+    posts = _posts(config)
+    for part, (before, post, after) in enumerate(series.neighbours(posts), 1):
+        post.previous_page, post.next_page = before, after
+        paper = build.papers.get(series.stem_of(post))
+        post.meta |= {"part": part, "about": paper.name if paper else "Across papers"}
+        post.config.readtime = series.minutes(post.content)
+    env.globals |= {"series": posts, "shares": series.shares}
+    return env
+
+
+def _posts(config: MkDocsConfig) -> list[Any]:
+    return series.in_order(config.plugins["material/blog"].blog.posts, list(build.papers))
+
+
 @event_priority(-100)  # after all plugins
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """Formulas, links that waited for their page, records of its numbers, social tags, repairs."""
@@ -200,9 +239,13 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
         return get_relative_url(address, page.url)
 
     output, live_lines = live.mounted(output, config.extra["live"], seen)
-    feed_at, style = seen("feed.xml"), seen("assets/katex/katex.min.css")
-    lines = _social(page, config) + live_lines
-    lines += [f'<link rel="alternate" type="application/atom+xml" title="Posts" href="{feed_at}">']
+    feed_at, style = seen(feed.AT), seen("assets/katex/katex.min.css")
+    lines = _social(page, config)
+    if article := _article(page, config, repairs.content_of("og:image", lines)):
+        build.articles[page.file.src_uri] = article
+        lines += [structured.json_ld(article, build.site)]
+    lines += structured.open_graph(article) + live_lines
+    lines += [f'<link rel="alternate" type="application/rss+xml" title="Posts" href="{feed_at}">']
     lines += [f'<link rel="stylesheet" href="{style}">'] if 'class="katex"' in output else []
     return repairs.closed_up(repairs.into_head(output, lines))
 
@@ -225,6 +268,31 @@ def _social(page: Page, config: MkDocsConfig) -> list[str]:
     return repairs.social(title, description, page.canonical_url or "", card, config.site_name)
 
 
+def _article(page: Page, config: MkDocsConfig, card: str) -> structured.Article | None:
+    """What a note or post is, for machines; None for other pages, and for a note without a date."""
+    address, stem = page.file.src_uri, series.stem_of(page)
+    post, base = address.startswith("posts/entries/"), build.site.address
+    if not post and not (address.startswith("notes/") and page.meta.get("date")):
+        return None
+    published = page.config.date.created.date() if post else page.meta["date"]
+    above = [("Posts", f"{base}posts/")] if post else [("Papers", f"{base}papers/")]
+    if not post and f"papers/{stem}.md" in build.urls:
+        above.append((build.papers[stem].name, f"{base}papers/{stem}/"))
+    return structured.Article(
+        html.unescape(str(page.meta.get("title") or page.title)),
+        str(page.meta.get("description") or ""),
+        page.canonical_url or "",
+        card,
+        published,
+        structured.changed(
+            published, build.history.last([build.sources[address].relative_to(ROOT).as_posix()])
+        ),
+        list(page.meta.get("tags") or ()),
+        above,
+        build.inputs.bibliography.get(stem),
+    )
+
+
 def on_post_template(output_content: str, template_name: str, config: MkDocsConfig) -> str:
     """The 404 page needs the same repairs as any other."""
     return repairs.repaired(output_content) if template_name == "404.html" else output_content
@@ -240,16 +308,11 @@ def on_post_build(config: MkDocsConfig) -> None:
     except fonts.MissingCharacter as error:
         build.complain("formulas", str(error))
     finish.write_pictures(site, build.pictures)
-    posts = [
-        feed.Post(
-            str(post.title),
-            str(post.meta.get("description", "")),
-            post.canonical_url,
-            post.config.date.created.strftime("%Y-%m-%d"),
-        )
-        for post in config.plugins["material/blog"].blog.posts
-    ]
-    finish.write_feed(site, config.site_name, config.extra["name"], address, posts)
+    finish.write_texts(site, {**_texts(config), "robots.txt": feed.robots(address)})
+    try:
+        finish.write_texts(site, {feed.AT: _feed(site, config)})
+    except medium.NoRule as error:
+        build.complain(feed.AT, str(error))
     finish.tidy(site)
     live.without_remarks(site)
     purge.purge(site)
@@ -257,6 +320,49 @@ def on_post_build(config: MkDocsConfig) -> None:
     build.problems += checks.broken_links(site, address)
     if build.problems and not serving:
         raise PluginError("the site has problems:\n" + "\n".join(build.problems))
+
+
+def _texts(config: MkDocsConfig) -> dict[str, str]:
+    """Notes and posts as Markdown beside their pages, and the list of both: path in the site -> text."""
+    base, found = build.site.address, {}
+
+    def whole(link: str) -> str:
+        path, sign, anchor = link.partition("#")
+        shown = build.urls.get(path, path)
+        return f"{base}{shown.removesuffix('.svg')}{'.png' * shown.endswith('.svg')}{sign}{anchor}"
+
+    listed: dict[str, list[plain.Entry]] = {"Notes": [], "Posts": [], "Optional": []}
+    notes = [f"notes/{stem}.md" for stem in build.papers]
+    for address in [*notes, *(post.file.src_uri for post in _posts(config))]:
+        if article := build.articles.get(address):
+            source = build.sources[address]
+            words = source.read_text(encoding="utf-8")
+            words = links.for_site(words, source, "", build.pages_by_file, build.repo)
+            path = f"{build.urls[address]}index.md"
+            found[path] = plain.markdown(article, words, build.site.author, whole)
+            kind = "Posts" if address.startswith("posts/") else "Notes"
+            listed[kind].append(plain.Entry(article.title, base + path, article.description))
+    for address in ("papers/index.md", "claims.md", "evidence.md", "guides/index.md"):
+        front = front_matter(ROOT / "docs" / address)
+        listed["Optional"].append(
+            plain.Entry(front["title"], base + build.urls[address], front["description"])
+        )
+    found["llms.txt"] = plain.llms(config.site_name, config.site_description, listed)
+    return found
+
+
+def _feed(site: Path, config: MkDocsConfig) -> str:
+    """The posts with their full text, from their finished pages."""
+    base, items = build.site.address, []
+
+    def there(address: str) -> bool:
+        return address.startswith(base) and (site / unquote(address.removeprefix(base))).is_file()
+
+    for post in _posts(config):
+        if article := build.articles.get(post.file.src_uri):
+            page = (site / post.file.dest_uri).read_text(encoding="utf-8")
+            items.append(feed.Item(article, portable.full_text(page, article.address, there)))
+    return feed.rss(build.site, config.site_description, items)
 
 
 def _bundles(site: Path, address: str) -> None:

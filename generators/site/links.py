@@ -25,6 +25,11 @@ def outside_code(text: str, change: Callable[[str], str]) -> str:
     return "".join([*parts, change(text[end:])])
 
 
+def without_code(text: str) -> str:
+    """A text without its fenced blocks and inline code."""
+    return _CODE.sub("", text)
+
+
 def for_site(markdown: str, source: Path, page: str, pages: Mapping[Path, str], forge: str) -> str:
     """Turn links to files of this project into links to their pages, or to the forge where they have none.
 

@@ -75,7 +75,6 @@ def social(title: str, description: str, address: str, card: str, site: str) -> 
     return [
         meta("property", "og:title", title),
         meta("property", "og:description", description),
-        meta("property", "og:type", "website"),
         meta("property", "og:url", address),
         meta("property", "og:site_name", site),
         meta("property", "og:image", card),
@@ -86,4 +85,11 @@ def social(title: str, description: str, address: str, card: str, site: str) -> 
         meta("name", "twitter:title", title),
         meta("name", "twitter:description", description),
         meta("name", "twitter:image", card),
+        meta("name", "twitter:image:alt", f"{title}, a page of {site}"),
     ]
+
+
+def content_of(name: str, lines: list[str]) -> str:
+    """What one of some tags says; nothing when it is not among them."""
+    found = (re.search(rf'="{re.escape(name)}" content="([^"]*)"', line) for line in lines)
+    return next((html.unescape(match[1]) for match in found if match), "")

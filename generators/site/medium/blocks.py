@@ -31,7 +31,7 @@ from generators.site.medium.tables import table_blocks
 # What a page of the site has and an article does not: left out on purpose, and only this.
 CHROME = (
     "a.headerlink, .md-content__button, .md-tags, .md-source-file, nav, script, style, template, "
-    "button, a.footnote-backref, p.label, p.get, p.discuss, .hidden"
+    "button, a.footnote-backref, p.label, p.get, p.discuss, p.share, .hidden"
 )
 # Boxes without a meaning of their own.
 TRANSPARENT = {"section", "div", "header", "article", "main"}
