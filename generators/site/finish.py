@@ -30,12 +30,18 @@ def write_math(site: Path, formulas: list[str]) -> None:
 
 
 def write_pictures(site: Path, found: Mapping[str, bytes]) -> None:
-    """Write the pictures of cards and notebooks, and every figure again as PNG."""
+    """Write the pictures of notebooks, and every figure again as PNG."""
     for path, content in found.items():
         _write(site / path, content)
     for figure in sorted((ROOT / "results").glob("*/*.svg")):
         target = site / figure.relative_to(ROOT).with_suffix(".png")
         _write(target, pictures.png(figure.read_text(encoding="utf-8")))
+
+
+def write_cards(site: Path, found: Mapping[str, str]) -> None:
+    """Draw the pictures that shared links show."""
+    for path, content in zip(found, pictures.cards(found.values()), strict=True):
+        _write(site / path, content)
 
 
 def write_feed(

@@ -19,6 +19,7 @@ from mkdocs.utils import get_relative_url
 from generators import prose
 from generators.files import ROOT
 from generators.site import (
+    cards,
     checks,
     feed,
     finish,
@@ -30,7 +31,6 @@ from generators.site import (
     mount,
     notebooks,
     pages,
-    pictures,
     purge,
     render,
     repairs,
@@ -54,6 +54,7 @@ class Build:
         self.commit = _git("rev-parse", "--short=7", "HEAD")
         self.sources: dict[str, Path] = {}  # address below docs/ -> the file that its words are in
         self.pictures: dict[str, bytes] = {}  # path in the site -> content
+        self.cards: dict[str, str] = {}  # path in the site -> SVG
         self.problems: list[str] = []
 
     def complain(self, where: str, what: str) -> None:
@@ -208,19 +209,15 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
 
 
 def _social(page: Page, config: MkDocsConfig) -> list[str]:
-    """Social tags; the card is that of the page's paper, its post, or the site."""
+    """Social tags, and the card that they show."""
     title = str(page.meta.get("title") or page.title or config.site_name)
     description = str(page.meta.get("description") or config.site_description)
-    address, stem = page.file.src_uri, Path(page.file.src_uri).stem
-    name, heading, line = "site", config.site_name, config.site_description
-    if address.startswith("posts/entries/"):
-        name, heading, line = f"post-{stem}", title, description
-    elif paper := build.papers.get(stem):
-        written = build.inputs.bibliography.get(stem, {}).get("title")
-        name, heading, line = stem, written or paper.name, paper.idea
-    path = f"assets/cards/{name}.png"
-    if path not in build.pictures:
-        build.pictures[path] = pictures.card(heading, line, config.site_name)
+    said = (page.file.src_uri, title, description, page.meta, page.content or "", build.inputs)
+    path = f"assets/cards/{page.url.strip('./').replace('/', '-') or 'home'}.png"
+    try:
+        build.cards[path] = cards.svg(cards.of_page(*said))
+    except ValueError as error:
+        build.complain(page.file.src_uri, str(error))
     card = f"{config.site_url}{path}"
     return repairs.social(title, description, page.canonical_url or "", card, config.site_name)
 
@@ -240,6 +237,7 @@ def on_post_build(config: MkDocsConfig) -> None:
     except fonts.MissingCharacter as error:
         build.complain("formulas", str(error))
     finish.write_pictures(site, build.pictures)
+    finish.write_cards(site, build.cards)
     posts = [
         feed.Post(
             str(post.title),

@@ -1,8 +1,12 @@
-"""Pictures that need no browser: figures as PNG, and the card that a shared link shows. All by resvg, all cached."""
+"""Pictures that need no browser: figures and cards as PNG. All by resvg, all cached."""
 
-import html
+import functools
 import io
-import textwrap
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 
 import resvg_py
 from fontTools import ttLib
@@ -16,50 +20,60 @@ FONTS = ROOT / "node_modules" / "@fontsource"
 WIDTH = 1400  # of a figure's PNG
 CARD = (1200, 630)
 COLOURS = 256  # of a PNG: more would be shades of its letters' edges
+DRAWN_BY = " ".join(f"{name} {metadata.version(name)}" for name in ("resvg-py", "pillow"))
+SERIF, SANS, BOLD = "source-serif-4 400", "source-sans-3 400", "source-sans-3 600"
+FACES = {  # package and weight -> family and weight in SVG
+    SERIF: ("Source Serif 4", 400),
+    SANS: ("Source Sans 3", 400),
+    BOLD: ("Source Sans 3 SemiBold", 600),
+}
+SCRIPTS = ("latin", "latin-ext")  # the packages have a file for each
 
 
 def png(svg: str, width: int = WIDTH) -> bytes:
     """A figure on white, `width` pixels wide."""
-    return _drawn(light(svg), width, "#ffffff")
+    drawing = Drawing(light(svg), width)
+    if not drawing.kept.is_file():
+        write_atomically(drawing.kept, drawing.made())
+    return drawing.kept.read_bytes()
 
 
-def card(title: str, line: str, site: str) -> bytes:
-    """What a link to a page shows where links have pictures: the site's name, the page's title and one line."""
-    rows = textwrap.wrap(title, 26)[:3]
-    small = textwrap.wrap(line, 62)[:2]
-    serif, sans = "'Source Serif 4'", "'Source Sans 3'"  # quoted: a digit stands alone
-    top = 300 - 40 * len(rows)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {CARD[0]} {CARD[1]}">',
-        f'<rect width="{CARD[0]}" height="{CARD[1]}" fill="#fdfdfb"/>',
-        '<rect x="80" y="84" width="1040" height="3" fill="#16181c"/>',
-        f'<text x="80" y="66" font-family="{serif}" font-size="30" fill="#16181c">{html.escape(site)}</text>',
-    ]
-    for number, row in enumerate(rows):
-        y = top + 84 * number
-        parts.append(
-            f'<text x="80" y="{y}" font-family="{serif}" font-size="78" fill="#16181c">{html.escape(row)}</text>'
-        )
-    for number, row in enumerate(small):
-        y = top + 84 * len(rows) + 20 + 46 * number
-        parts.append(
-            f'<text x="80" y="{y}" font-family="{sans}" font-size="36" fill="#555a63">{html.escape(row)}</text>'
-        )
-    return _drawn("".join([*parts, "</svg>"]), CARD[0], "#fdfdfb")
+def cards(svgs: Iterable[str]) -> list[bytes]:
+    """Cards, whose letters are text, two at a time: while one is drawn, another gets its palette."""
+    letters = tuple(file for face in FACES for file in files(face))
+    drawings = [Drawing(svg, CARD[0], letters) for svg in svgs]
+    with ThreadPoolExecutor(2) as pool:
+        new = {each: pool.submit(each.made) for each in drawings if not each.kept.is_file()}
+        for drawing, made in new.items():
+            write_atomically(drawing.kept, made.result())
+    return [drawing.kept.read_bytes() for drawing in drawings]
 
 
-def _drawn(svg: str, width: int, background: str) -> bytes:
-    target = CACHE / f"{digest(f'{COLOURS} {width} {background} {svg}')[:32]}.png"
-    if not target.is_file():
+@dataclass(frozen=True)
+class Drawing:
+    """Everything that a PNG depends on."""
+
+    svg: str
+    width: int
+    fonts: tuple[Path, ...] = ()  # each is named by what is in it
+
+    @property
+    def kept(self) -> Path:
+        """Where it is once it has been made."""
+        letters = " ".join(font.stem for font in self.fonts)
+        key = f"{COLOURS} {self.width} {DRAWN_BY} {letters} {self.svg}"
+        return CACHE / f"{digest(key)[:32]}.png"
+
+    def made(self) -> bytes:
+        """The PNG, drawn now."""
         drawn = resvg_py.svg_to_bytes(
-            svg_string=svg,
-            width=width,
-            background=background,
+            svg_string=self.svg,
+            width=self.width,
+            background="#ffffff",
             skip_system_fonts=True,
-            font_files=_fonts(),
+            font_files=[str(font) for font in self.fonts],
         )
-        write_atomically(target, with_palette(bytes(drawn)))
-    return target.read_bytes()
+        return with_palette(bytes(drawn))
 
 
 def with_palette(picture: bytes) -> bytes:
@@ -70,16 +84,18 @@ def with_palette(picture: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _fonts() -> list[str]:
-    """The site's text fonts as TTF, made once from the pinned packages."""
-    files = []
-    for package in ("source-serif-4", "source-sans-3"):
-        source = FONTS / package / "files" / f"{package}-latin-400-normal.woff"
+@functools.cache
+def files(face: str) -> tuple[Path, ...]:
+    """One of the text fonts as TTF files, made once from the pinned packages."""
+    package, weight = face.split()
+    made = []
+    for script in SCRIPTS:
+        source = FONTS / package / "files" / f"{package}-{script}-{weight}-normal.woff"
         target = CACHE / f"{digest(source.read_bytes())[:16]}.ttf"
         if not target.is_file():
             font, buffer = ttLib.TTFont(source, recalcTimestamp=False), io.BytesIO()
             font.flavor = None
             font.save(buffer)
             write_atomically(target, buffer.getvalue())
-        files.append(str(target))
-    return files
+        made.append(target)
+    return tuple(made)
