@@ -14,7 +14,7 @@ Without it a paper shows the first figure of its note, and any other page its wo
 import functools
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,16 +25,20 @@ from generators.palette import ROLES, light
 from generators.papers import Paper, UnknownName
 from generators.site import bib, fonts, pictures
 from generators.site.parts import Inputs
+from generators.svg import NAMESPACE
 
 WIDTH, HEIGHT = pictures.CARD
 MARGIN = 64
 TOP, BOTTOM = 146, 586  # between them stand title and figure
 FIGURE, NUMBERS = 500, 384  # what a figure or numbers beside the title take of the width
 GAP = 52
-SIZES = range(112, 31, -4)  # of a title, the largest that fits
+SIZES = range(128, 19, -4)  # of a title, the largest that fits
 LINES = 3
 LEADING = 1.1
-SMALL = 34  # the size of everything else
+SMALL, LARGE = 34, 44  # the sizes of everything else, and of sentences that stand alone
+NUMERALS = (136, 96)  # of one or two numbers, and of more
+SMALLER = 0.6  # what a title gives up of its size, at most, so that a sentence has room
+TITLE_ABOVE = 0.36  # what a title above a figure takes of the height
 WIDE = 2  # a figure this much wider than high stands below the title
 MARK = "#ffe27a"  # the marker, which says "measured here"
 SERIF, SANS, BOLD = pictures.SERIF, pictures.SANS, pictures.BOLD
@@ -68,77 +72,91 @@ def _advances(font: str) -> Mapping[str, float]:
 
 
 def width(text: str, font: str, size: float) -> float:
-    """How wide a line is when set.
+    """How wide a line is when set; kerning, which is left out, makes it narrower.
 
     Raises:
         fonts.MissingCharacter: the font cannot draw one of its characters.
     """
     widths = _advances(font)
-    if missing := sorted(set(text) - widths.keys()):
-        raise fonts.MissingCharacter(f"no font of the cards draws {' '.join(missing)} in {text!r}")
-    return size * sum(widths[character] for character in text)
+    try:
+        return size * sum(widths[character] for character in text)
+    except KeyError as missing:
+        raise fonts.MissingCharacter(f"no font of the cards draws {missing} in {text!r}") from None
 
 
 def wrapped(text: str, font: str, size: float, room: float) -> list[str]:
     """The text in as few lines as `room` allows, of about equal length."""
-    lines = _filled(text, font, size, room)
+    words = [(word, width(word, font, size)) for word in text.split()]
+    space = width(" ", font, size)
+    lines = _filled(words, space, room)
     low, high = room / 2, room
     while high - low > 4:  # the narrowest room with as many lines
         middle = (low + high) / 2
-        tried = _filled(text, font, size, middle)
-        fits = len(tried) == len(lines) and all(width(row, font, size) <= middle for row in tried)
+        tried = _filled(words, space, middle)
+        fits = len(tried) == len(lines) and max(wide for _, wide in tried) <= middle
         low, high = (low, middle) if fits else (middle, high)
-    return _filled(text, font, size, high)
+    return [line for line, _ in _filled(words, space, high)]
 
 
-def _filled(text: str, font: str, size: float, room: float) -> list[str]:
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and width(longer, font, size) <= room:
-            lines[-1] = longer
+def _filled(
+    words: Sequence[tuple[str, float]], space: float, room: float
+) -> list[tuple[str, float]]:
+    """Lines and their widths."""
+    lines: list[tuple[str, float]] = []
+    for word, wide in words:
+        if lines and lines[-1][1] + space + wide <= room:
+            lines[-1] = (f"{lines[-1][0]} {word}", lines[-1][1] + space + wide)
         else:
-            lines.append(word)
+            lines.append((word, wide))
     return lines
 
 
-def title_lines(text: str, room: float, height: float) -> tuple[int, list[str]]:
-    """The largest size at which a title fits, and its lines; at the smallest size it is cut, with dots."""
+def settings(text: str, room: float, height: float) -> Iterator[tuple[int, list[str]]]:
+    """The sizes at which a title fits, the largest first, each with its lines; one that never fits is cut."""
+    size = 0
     for size in SIZES:
         lines = wrapped(text, SERIF, size, room)
-        tall = len(lines) * size * LEADING
-        if len(lines) <= LINES and tall <= height and _widest(lines, size) <= room:
-            return size, lines
-    lines = _filled(text, SERIF, SIZES[-1], room)[:LINES]
-    while width(f"{lines[-1]} …", SERIF, SIZES[-1]) > room:
-        lines[-1] = lines[-1].rpartition(" ")[0]
-    return SIZES[-1], [*lines[:-1], f"{lines[-1]} …"]
+        widest = max(width(line, SERIF, size) for line in lines)
+        if len(lines) <= LINES and len(lines) * size * LEADING <= height and widest <= room:
+            yield size, lines
+    while width(text, SERIF, size) > room:
+        text = text[:-2].rstrip() + "…"
+    yield size, [text]
 
 
-def _widest(lines: Sequence[str], size: float) -> float:
-    return max(width(line, SERIF, size) for line in lines)
-
-
-def svg(card: Card) -> str:
-    """The card as SVG."""
+def drawing(card: Card) -> pictures.Drawing:
+    """The card, to be drawn."""
     shape = _shape(card)
     below = bool(shape) and shape[0] / shape[1] >= WIDE
     panel = 0 if below else FIGURE if shape else NUMBERS if card.numbers else 0
-    room = WIDTH - 2 * MARGIN - (panel + GAP if panel else 0)
-    size, lines = title_lines(plain(card.title), room, (BOTTOM - TOP) * (0.45 if below else 1))
-    end = TOP + len(lines) * size * LEADING
-    parts = [*_frame(card), *_rows(lines, SERIF, size, TOP, INK)]
-    left = WIDTH - MARGIN - panel
+    room, left = WIDTH - 2 * MARGIN - (panel + GAP if panel else 0), WIDTH - MARGIN - panel
+    size, lines, said = _words(card, room, below, SMALL if panel else LARGE)
+    parts = [*_frame(card), *_rows(lines, SERIF, size, TOP, INK), *said]
+    figure, at = None, (0, 0)
     if below:
-        parts.append(_figure(card, shape, MARGIN, end + 30))
+        figure, at = _figure(card, shape, MARGIN, TOP + len(lines) * size * LEADING + 30)
+    elif shape:
+        figure, at = _figure(card, shape, left, TOP)
     else:
-        parts += _line(plain(card.line), end + 24, room)
-        parts += [_figure(card, shape, left, TOP)] if shape else _numbers(card.numbers, left)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}"><rect width="{WIDTH}" height="{HEIGHT}" fill="{PAPER}"/>'
-        f"{''.join(parts)}</svg>"
-    )
+        parts += _numbers(card.numbers, left)
+    letters = tuple(file for face in pictures.FACES for file in pictures.files(face))
+    svg = f'<svg xmlns="{NAMESPACE}" viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(parts)}</svg>'
+    return pictures.Drawing(svg, WIDTH, PAPER, letters, figure, at)
+
+
+def _words(
+    card: Card, room: float, below: bool, body: float
+) -> tuple[int, list[str], Sequence[str]]:
+    """The title's size and lines, and what stands below: a smaller title if a sentence then has room."""
+    title, line = plain(card.title), plain(card.line)
+    if below:
+        return *next(settings(title, room, (BOTTOM - TOP) * TITLE_ABOVE)), ()
+    found = list(settings(title, room, BOTTOM - TOP))
+    for size, lines in found:
+        said = _line(line, TOP + len(lines) * size * LEADING + 24, room, body)
+        if said and size >= found[0][0] * SMALLER:
+            return size, lines, said
+    return *found[0], ()
 
 
 def plain(text: str) -> str:
@@ -158,8 +176,9 @@ def _frame(card: Card) -> list[str]:
     if kind:
         parts.append(_text(kind, BOLD, SMALL, left, 104, INK))
         left += width(kind, BOLD, SMALL) + 18
-    if by and left + width(by, SANS, SMALL) < right - 30:
-        parts.append(_text(by, SANS, SMALL, left, 104, DIM))
+    for shorter in (by, by.rpartition(" ")[2]):  # the year alone
+        if shorter and left + width(shorter, SANS, SMALL) < right - 30:
+            return [*parts, _text(shorter, SANS, SMALL, left, 104, DIM)]
     return parts
 
 
@@ -178,13 +197,13 @@ def _rows(
     ]
 
 
-def _line(text: str, top: float, room: float) -> list[str]:
+def _line(text: str, top: float, room: float, size: float) -> list[str]:
     """As many of its sentences as there is room for."""
-    sentences = _SENTENCE.split(text)
+    sentences = [each for each in _SENTENCE.split(text) if each and not each.endswith(("…", "..."))]
     for count in range(len(sentences), 0, -1):
-        lines = wrapped(" ".join(sentences[:count]), SANS, SMALL, room)
-        if top + len(lines) * SMALL * 1.3 <= BOTTOM:
-            return _rows(lines, SANS, SMALL, top, DIM, 1.3)
+        lines = wrapped(" ".join(sentences[:count]), SANS, size, room)
+        if top + len(lines) * size * 1.3 <= BOTTOM:
+            return _rows(lines, SANS, size, top, DIM, 1.3)
     return []
 
 
@@ -206,28 +225,31 @@ def _shape(card: Card) -> tuple[float, float] | None:
     return (float(found[1]), float(found[2])) if found else None
 
 
-def _figure(card: Card, shape: tuple[float, float], x: float, y: float) -> str:
+def _figure(
+    card: Card, shape: tuple[float, float], x: float, y: float
+) -> tuple[pictures.Drawing, tuple[int, int]]:
     """The figure in light colours, as large as it may be right and down of a corner, in the middle there."""
     left, top = card.crop[:2] if card.crop else (0, 0)
     room, height = WIDTH - MARGIN - x, BOTTOM - y
-    scale = min(room / shape[0], height / shape[1])
-    wide, tall = scale * shape[0], scale * shape[1]  # exactly: what is outside of the crop is cut
+    wide = int(min(room, height * shape[0] / shape[1]))
+    tall = wide * shape[1] / shape[0]
     drawn = light(card.figure)
     inner = drawn[drawn.index(">") + 1 : drawn.rindex("</svg>")]
-    return (
-        f'<svg x="{x + (room - wide) / 2:.1f}" y="{y + (height - tall) / 2:.1f}" width="{wide:.1f}" '
-        f'height="{tall:.1f}" viewBox="{left} {top} {shape[0]} {shape[1]}">{inner}</svg>'
+    svg = (
+        f'<svg xmlns="{NAMESPACE}" viewBox="{left} {top} {shape[0]} {shape[1]}" '
+        f'width="{wide}" height="{tall:.1f}">{inner}</svg>'
     )
+    at = (round(x + (room - wide) / 2), round(y + (height - tall) / 2))
+    return pictures.Drawing(svg, wide, PAPER), at
 
 
 def _numbers(numbers: Sequence[tuple[str, str]], left: float) -> list[str]:
     """Large numbers, one above the other, each on the marker's stroke, with its words below."""
     parts = []
-    for row, (number, words) in enumerate(numbers):
-        number, words = plain(number), plain(words)
-        size = 136 if len(numbers) < 3 else 96
-        while width(number, SERIF, size) > NUMBERS - 16:
-            size -= 4
+    size = NUMERALS[len(numbers) > 2]
+    while any(width(plain(number), SERIF, size) > NUMBERS - 16 for number, _ in numbers):
+        size -= 4
+    for row, (number, words) in enumerate((plain(number), plain(words)) for number, words in numbers):
         y = TOP + (BOTTOM - TOP + 10) / len(numbers) * row + size * 0.76
         parts += [
             f'<rect x="{left - 8}" y="{y - size * 0.34:.1f}" height="{size * 0.42:.1f}" '

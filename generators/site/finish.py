@@ -38,9 +38,9 @@ def write_pictures(site: Path, found: Mapping[str, bytes]) -> None:
         _write(target, pictures.png(figure.read_text(encoding="utf-8")))
 
 
-def write_cards(site: Path, found: Mapping[str, str]) -> None:
+def write_cards(site: Path, found: Mapping[str, pictures.Drawing]) -> None:
     """Draw the pictures that shared links show."""
-    for path, content in zip(found, pictures.cards(found.values()), strict=True):
+    for path, content in zip(found, pictures.made(list(found.values())), strict=True):
         _write(site / path, content)
 
 

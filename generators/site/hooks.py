@@ -31,6 +31,7 @@ from generators.site import (
     mount,
     notebooks,
     pages,
+    pictures,
     purge,
     render,
     repairs,
@@ -54,7 +55,7 @@ class Build:
         self.commit = _git("rev-parse", "--short=7", "HEAD")
         self.sources: dict[str, Path] = {}  # address below docs/ -> the file that its words are in
         self.pictures: dict[str, bytes] = {}  # path in the site -> content
-        self.cards: dict[str, str] = {}  # path in the site -> SVG
+        self.cards: dict[str, pictures.Drawing] = {}  # path in the site -> what to draw
         self.problems: list[str] = []
 
     def complain(self, where: str, what: str) -> None:
@@ -215,7 +216,7 @@ def _social(page: Page, config: MkDocsConfig) -> list[str]:
     said = (page.file.src_uri, title, description, page.meta, page.content or "", build.inputs)
     path = f"assets/cards/{page.url.strip('./').replace('/', '-') or 'home'}.png"
     try:
-        build.cards[path] = cards.svg(cards.of_page(*said))
+        build.cards[path] = cards.drawing(cards.of_page(*said))
     except ValueError as error:
         build.complain(page.file.src_uri, str(error))
     card = f"{config.site_url}{path}"
