@@ -126,6 +126,8 @@ def test_pages_of_a_paper_show_what_its_note_says_and_else_its_first_figure(inpu
         },
     )
     assert cards.of_page(*page[:-1], bare).figure == unit.figures["hint"]
+    post = cards.of_page("posts/entries/x.md", "T", "D", {"paper": "gpt2"}, "", bare)
+    assert (post.kind, post.by, post.figure) == ("Post", "GPT-2, 2019", unit.figures["hint"])
 
 
 def test_a_character_that_no_font_has_is_named() -> None:

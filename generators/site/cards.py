@@ -1,6 +1,6 @@
-"""The picture that a shared link shows: a page's kind and title, and one figure or a few measured numbers beside them.
+"""The picture that a shared link shows: a page's kind and title, and one figure or a few measured numbers.
 
-Front matter says what a card shows; what a note says holds for all pages of its paper but the posts:
+Front matter says what; what a note says holds for all pages of its paper, but for posts that have their own:
 
     card:
       figure: explorer            # a figure of results/<paper>/; elsewhere `gpt2.explorer`
@@ -8,7 +8,7 @@ Front matter says what a card shows; what a note says holds for all pages of its
       numbers:                    # shown where there is no figure, and on the page of the paper's results
         - ["<a marked number>", "what it is"]
 
-Without it a paper shows the first figure of its note, and any other page its words alone.
+Without it a paper shows the first figure of its note, a post what its paper shows, any other page its words.
 """
 
 import functools
@@ -210,7 +210,7 @@ def _line(text: str, top: float, room: float, size: float) -> list[str]:
 def _text(text: str, font: str, size: float, x: float, y: float, colour: str) -> str:
     family, weight = pictures.FACES[font]
     return (
-        f"<text x=\"{x:.1f}\" y=\"{y:.1f}\" font-family=\"'{family}'\" font-weight=\"{weight}\" "
+        f'<text x="{x:.1f}" y="{y:.1f}" font-family="\'{family}\'" font-weight="{weight}" '
         f'font-size="{size}" fill="{colour}">{html.escape(text)}</text>'
     )
 
@@ -249,7 +249,9 @@ def _numbers(numbers: Sequence[tuple[str, str]], left: float) -> list[str]:
     size = NUMERALS[len(numbers) > 2]
     while any(width(plain(number), SERIF, size) > NUMBERS - 16 for number, _ in numbers):
         size -= 4
-    for row, (number, words) in enumerate((plain(number), plain(words)) for number, words in numbers):
+    for row, (number, words) in enumerate(
+        (plain(number), plain(words)) for number, words in numbers
+    ):
         y = TOP + (BOTTOM - TOP + 10) / len(numbers) * row + size * 0.76
         parts += [
             f'<rect x="{left - 8}" y="{y - size * 0.34:.1f}" height="{size * 0.42:.1f}" '
@@ -278,7 +280,12 @@ _FIRST_FIGURE = re.compile(r"<!--f:([\w.]+)-->")
 
 
 def of_page(
-    address: str, title: str, description: str, meta: Mapping[str, Any], content: str, inputs: Inputs
+    address: str,
+    title: str,
+    description: str,
+    meta: Mapping[str, Any],
+    content: str,
+    inputs: Inputs,
 ) -> Card:
     """The card of a page; `address` is its source's, below docs/.
 
@@ -289,13 +296,14 @@ def of_page(
     units = {unit.stem: unit for unit in [*inputs.papers, *inputs.studies]}
     post = address.startswith("posts/entries/")
     unit = units.get(str(meta.get("paper", stem)) if post else stem)
-    said = meta.get("card") or {}
-    if unit and not post:
-        said = _of_unit(unit, inputs, room)
+    said = meta.get("card") if post or not unit else None
+    if said is None:
+        said = _of_unit(unit, inputs, room) if unit else {}
+    kind = "Study" if unit in inputs.studies and room == "notes" else KINDS.get(room, "")
     if room == "notebooks" and (heading := _HEADING.search(content)):
         title = heading[1]
     return Card(
-        kind="" if stem == "index" else "Study" if unit in inputs.studies and room == "notes" else KINDS.get(room, ""),
+        kind="" if stem == "index" else kind,
         title=_NAMED.sub("", title),
         site=str(inputs.extra.get("site_name", "")),
         by=_by(unit, inputs, post) if unit else "",
