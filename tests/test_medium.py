@@ -76,12 +76,12 @@ def test_a_palette_halves_a_picture_and_changes_no_colour_that_fills_an_area():
     picture.paste("#ffffff", (110, 110, 200, 200))
     full = io.BytesIO()
     picture.save(full, "PNG")
-    small = pictures.with_palette(full.getvalue())
+    small = pictures.with_palette(picture)
     again = Image.open(io.BytesIO(small)).convert("RGB")
     assert len(small) < len(full.getvalue())
     assert again.getpixel((40, 40)) == (0x8A, 0x32, 0x08)
     assert again.getpixel((150, 150)) == (255, 255, 255)
-    assert pictures.with_palette(full.getvalue()) == small
+    assert pictures.with_palette(picture) == small
 
 
 def test_the_pictures_are_whole_and_1400_pixels_wide(bundle, manifest):

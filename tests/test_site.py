@@ -13,6 +13,7 @@ import nbformat
 import published
 import pytest
 import yaml
+from PIL import Image
 
 from generators.experiment import experiments
 from generators.files import ROOT
@@ -175,6 +176,7 @@ def test_formulas_are_rendered_and_their_style_is_asked_for_only_there(
 
 def test_pages_say_what_a_shared_link_shows(builds: dict[str, Built]) -> None:
     site, base = builds["once"].site, settings()["site_url"]
+    shown: dict[bytes, Path] = {}
     for file in sorted(set(site.rglob("index.html")) - set((site / "medium").rglob("*"))):
         page = file.read_text(encoding="utf-8")
         for name in (
@@ -188,8 +190,19 @@ def test_pages_say_what_a_shared_link_shows(builds: dict[str, Built]) -> None:
             assert page.count(f'"{name}"') == 1, (file, name)
         card = re.search(r'property="og:image" content="([^"]+)"', page)
         assert card
-        assert (site / card[1].removeprefix(base)).is_file()
+        picture = (site / card[1].removeprefix(base)).read_bytes()
+        assert shown.setdefault(picture, file) == file, "two pages have the same card"
         assert f'rel="canonical" href="{base}' in page
+    assert len(shown) > 40
+
+
+def test_every_card_has_its_size_and_no_ink_in_its_margins(builds: dict[str, Built]) -> None:
+    for file in sorted(builds["once"].site.glob("assets/cards/*.png")):
+        card = Image.open(file)
+        assert card.size == (1200, 630), file
+        assert file.stat().st_size < 150_000, file
+        left, top, right, bottom = card.convert("L").point(lambda v: 255 * (v < 240)).getbbox()
+        assert min(left - 63, top - 47, 1137 - right, 602 - bottom) >= 0, file
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def write_math(site: Path, formulas: list[str]) -> None:
 
 
 def write_pictures(site: Path, found: Mapping[str, bytes]) -> None:
-    """Write the pictures of cards and notebooks, and every figure again as PNG."""
+    """Write the pictures of notebooks, and every figure again as PNG."""
     for path, content in found.items():
         _write(site / path, content)
     for figure in sorted((ROOT / "results").glob("*/*.svg")):
@@ -42,6 +42,12 @@ def write_texts(site: Path, found: Mapping[str, str]) -> None:
     """Write what is no page: the feed, robots.txt, llms.txt, notes and posts as Markdown."""
     for path, content in found.items():
         _write(site / path, content.encode())
+
+
+def write_cards(site: Path, found: Mapping[str, pictures.Drawing]) -> None:
+    """Draw the pictures that shared links show."""
+    for path, content in zip(found, pictures.made(list(found.values())), strict=True):
+        _write(site / path, content)
 
 
 def tidy(site: Path) -> None:

@@ -34,7 +34,10 @@ def gather(root: Path = ROOT) -> Inputs:
         units={
             each.stem: unit(root, each, sources.get(each.stem, "")) for each in [*papers, *studies]
         },
-        extra={key: str(listing.settings().get(key) or "") for key in ("site_url", "repo_url")}
+        extra={
+            key: str(listing.settings().get(key) or "")
+            for key in ("site_name", "site_url", "repo_url")
+        }
         | listing.extra(),
         shells={
             name: _text(root / "docs" / name) for name in SHELLS if (root / "docs" / name).is_file()

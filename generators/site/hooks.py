@@ -23,6 +23,7 @@ from generators import prose
 from generators.files import ROOT
 from generators.papers import front_matter
 from generators.site import (
+    cards,
     checks,
     dates,
     feed,
@@ -73,6 +74,7 @@ class Build:
         self.urls: dict[str, str] = {}  # address below docs/ -> address on the site
         self.sources: dict[str, Path] = {}  # address below docs/ -> the file that its words are in
         self.pictures: dict[str, bytes] = {}  # path in the site -> content
+        self.cards: dict[str, pictures.Drawing] = {}  # path in the site -> what to draw
         self.problems: list[str] = []
 
     def complain(self, where: str, what: str) -> None:
@@ -251,19 +253,15 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
 
 
 def _social(page: Page, config: MkDocsConfig) -> list[str]:
-    """Social tags; the card is that of the page's paper, its post, or the site."""
+    """Social tags, and the card that they show."""
     title = str(page.meta.get("title") or page.title or config.site_name)
     description = str(page.meta.get("description") or config.site_description)
-    address, stem = page.file.src_uri, Path(page.file.src_uri).stem
-    name, heading, line = "site", config.site_name, config.site_description
-    if address.startswith("posts/entries/"):
-        name, heading, line = f"post-{stem}", title, description
-    elif paper := build.papers.get(stem):
-        written = build.inputs.bibliography.get(stem, {}).get("title")
-        name, heading, line = stem, written or paper.name, paper.idea
-    path = f"assets/cards/{name}.png"
-    if path not in build.pictures:
-        build.pictures[path] = pictures.card(heading, line, config.site_name)
+    said = (page.file.src_uri, title, description, page.meta, page.content or "", build.inputs)
+    path = f"assets/cards/{page.url.strip('./').replace('/', '-') or 'home'}.png"
+    try:
+        build.cards[path] = cards.drawing(cards.of_page(*said))
+    except ValueError as error:
+        build.complain(page.file.src_uri, str(error))
     card = f"{config.site_url}{path}"
     return repairs.social(title, description, page.canonical_url or "", card, config.site_name)
 
@@ -308,6 +306,7 @@ def on_post_build(config: MkDocsConfig) -> None:
     except fonts.MissingCharacter as error:
         build.complain("formulas", str(error))
     finish.write_pictures(site, build.pictures)
+    finish.write_cards(site, build.cards)
     finish.write_texts(site, {**_texts(config), "robots.txt": feed.robots(address)})
     try:
         finish.write_texts(site, {feed.AT: _feed(site, config)})

@@ -1,8 +1,12 @@
-"""Pictures that need no browser: figures as PNG, and the card that a shared link shows. All by resvg, all cached."""
+"""Pictures that need no browser: figures and cards as PNG. All by resvg, all cached."""
 
-import html
+import functools
 import io
-import textwrap
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 
 import resvg_py
 from fontTools import ttLib
@@ -16,70 +20,86 @@ FONTS = ROOT / "node_modules" / "@fontsource"
 WIDTH = 1400  # of a figure's PNG
 CARD = (1200, 630)
 COLOURS = 256  # of a PNG: more would be shades of its letters' edges
+DRAWN_BY = " ".join(f"{name} {metadata.version(name)}" for name in ("resvg-py", "pillow"))
+SERIF, SANS, BOLD = "source-serif-4 400", "source-sans-3 400", "source-sans-3 600"
+FACES = {  # package and weight -> family and weight in SVG
+    SERIF: ("Source Serif 4", 400),
+    SANS: ("Source Sans 3", 400),
+    BOLD: ("Source Sans 3 SemiBold", 600),
+}
+SCRIPTS = ("latin", "latin-ext")  # the packages have a file for each
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Everything that a PNG depends on."""
+
+    svg: str
+    width: int
+    background: str = "#ffffff"
+    fonts: tuple[Path, ...] = ()  # each is named by what is in it
+    pasted: "Drawing | None" = None  # drawn once, however many cards show it
+    at: tuple[int, int] = (0, 0)  # its left upper corner
+
+    @property
+    def kept(self) -> Path:
+        """Where it is once it has been made."""
+        inner = f"{self.pasted.kept.stem} {self.at}" if self.pasted else ""
+        letters = " ".join(font.stem for font in self.fonts)
+        look = f"{COLOURS} {self.width} {self.background} {DRAWN_BY} {letters} {inner}"
+        return CACHE / f"{digest(f'{look} {self.svg}')[:32]}.png"
+
+    def made(self) -> bytes:
+        """The PNG, drawn now; what is pasted has been made."""
+        drawn = resvg_py.svg_to_bytes(
+            svg_string=self.svg,
+            width=self.width,
+            background=self.background,
+            skip_system_fonts=True,
+            font_files=[str(font) for font in self.fonts],
+        )
+        whole = Image.open(io.BytesIO(bytes(drawn))).convert("RGB")
+        if self.pasted:
+            whole.paste(Image.open(self.pasted.kept).convert("RGB"), self.at)
+        return with_palette(whole)
 
 
 def png(svg: str, width: int = WIDTH) -> bytes:
     """A figure on white, `width` pixels wide."""
-    return _drawn(light(svg), width, "#ffffff")
+    return made([Drawing(light(svg), width)])[0]
 
 
-def card(title: str, line: str, site: str) -> bytes:
-    """What a link to a page shows where links have pictures: the site's name, the page's title and one line."""
-    rows = textwrap.wrap(title, 26)[:3]
-    small = textwrap.wrap(line, 62)[:2]
-    serif, sans = "'Source Serif 4'", "'Source Sans 3'"  # quoted: a digit stands alone
-    top = 300 - 40 * len(rows)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {CARD[0]} {CARD[1]}">',
-        f'<rect width="{CARD[0]}" height="{CARD[1]}" fill="#fdfdfb"/>',
-        '<rect x="80" y="84" width="1040" height="3" fill="#16181c"/>',
-        f'<text x="80" y="66" font-family="{serif}" font-size="30" fill="#16181c">{html.escape(site)}</text>',
-    ]
-    for number, row in enumerate(rows):
-        y = top + 84 * number
-        parts.append(
-            f'<text x="80" y="{y}" font-family="{serif}" font-size="78" fill="#16181c">{html.escape(row)}</text>'
-        )
-    for number, row in enumerate(small):
-        y = top + 84 * len(rows) + 20 + 46 * number
-        parts.append(
-            f'<text x="80" y="{y}" font-family="{sans}" font-size="36" fill="#555a63">{html.escape(row)}</text>'
-        )
-    return _drawn("".join([*parts, "</svg>"]), CARD[0], "#fdfdfb")
+def made(drawings: Sequence[Drawing]) -> list[bytes]:
+    """Their PNGs; those that are not kept yet are drawn two at a time."""
+    pasted = {each.pasted for each in drawings if each.pasted}
+    with ThreadPoolExecutor(2) as pool:
+        for layer in (pasted, set(drawings)):
+            new = [each for each in layer if not each.kept.is_file()]
+            for drawing, picture in zip(new, pool.map(Drawing.made, new), strict=True):
+                write_atomically(drawing.kept, picture)  # here: it is not safe in two threads
+    return [drawing.kept.read_bytes() for drawing in drawings]
 
 
-def _drawn(svg: str, width: int, background: str) -> bytes:
-    target = CACHE / f"{digest(f'{COLOURS} {width} {background} {svg}')[:32]}.png"
-    if not target.is_file():
-        drawn = resvg_py.svg_to_bytes(
-            svg_string=svg,
-            width=width,
-            background=background,
-            skip_system_fonts=True,
-            font_files=_fonts(),
-        )
-        write_atomically(target, with_palette(bytes(drawn)))
-    return target.read_bytes()
-
-
-def with_palette(picture: bytes) -> bytes:
-    """The same PNG with a palette: fewer bytes, and no difference to the eye."""
-    few = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+def with_palette(picture: Image.Image) -> bytes:
+    """A PNG with a palette: fewer bytes, and no difference to the eye."""
     buffer = io.BytesIO()
-    few.save(buffer, "PNG", optimize=True)
+    few = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+    few.save(buffer, "PNG")  # `optimize` saves a twelfth and takes eight times as long
     return buffer.getvalue()
 
 
-def _fonts() -> list[str]:
-    """The site's text fonts as TTF, made once from the pinned packages."""
-    files = []
-    for package in ("source-serif-4", "source-sans-3"):
-        source = FONTS / package / "files" / f"{package}-latin-400-normal.woff"
+@functools.cache
+def files(face: str) -> tuple[Path, ...]:
+    """One of the text fonts as TTF files, made once from the pinned packages."""
+    package, weight = face.split()
+    made = []
+    for script in SCRIPTS:
+        source = FONTS / package / "files" / f"{package}-{script}-{weight}-normal.woff"
         target = CACHE / f"{digest(source.read_bytes())[:16]}.ttf"
         if not target.is_file():
             font, buffer = ttLib.TTFont(source, recalcTimestamp=False), io.BytesIO()
             font.flavor = None
             font.save(buffer)
             write_atomically(target, buffer.getvalue())
-        files.append(str(target))
-    return files
+        made.append(target)
+    return tuple(made)
