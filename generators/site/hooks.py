@@ -168,7 +168,7 @@ def _notebooks() -> dict[Path, Path]:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Markers become HTML; links to files become links to pages."""
     address = page.file.src_uri
-    page.update_date = _last_change(address)  # MkDocs writes it into the sitemap
+    page.meta["changed"] = _last_change(address)  # for the sitemap
     if address.endswith(".ipynb"):  # mkdocs-jupyter renders the file itself
         script = address.replace(".ipynb", ".py")
         page.edit_url = f"{build.repo.rstrip('/')}/{config.edit_uri}{script}"
