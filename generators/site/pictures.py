@@ -70,7 +70,7 @@ def png(svg: str, width: int = WIDTH) -> bytes:
 
 
 def made(drawings: Sequence[Drawing]) -> list[bytes]:
-    """Their PNGs; those that are not kept yet are drawn two at a time."""
+    """Their PNGs; of those that are not kept yet, one is drawn while another gets its palette."""
     pasted = {each.pasted for each in drawings if each.pasted}
     with ThreadPoolExecutor(2) as pool:
         for layer in (pasted, set(drawings)):
