@@ -81,7 +81,9 @@ def posts(root: Path, stem: str) -> tuple[tuple[str, str], ...]:
 def words(root: Path, stems: list[str]) -> dict[str, str]:
     """The notes in the site's order, then the posts: address -> Markdown."""
     notes = {f"notes/{stem}/": root / "notes" / f"{stem}.md" for stem in stems}
-    entries = sorted((root / "notes" / "posts").glob("*.md"))
+    entries = [
+        path for path in sorted((root / "notes" / "posts").glob("*.md")) if path.stem != "template"
+    ]
     files = notes | {f"posts/{path.stem}/": path for path in entries}
     return {address: _text(path) for address, path in files.items() if path.is_file()}
 
