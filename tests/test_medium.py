@@ -74,7 +74,7 @@ alt="Lines from German to English words" width="400" height="250">
 <p>A note.<sup id="fnref:1"><a class="footnote-ref" href="#fn:1">1</a></sup></p><hr>
 <div class="footnote"><hr><ol><li id="fn:1">
 <p>Small print.&#160;<a class="footnote-backref" href="#fnref:1">↩</a></p></li></ol></div>
-<p class="discuss"><a href="https://x.org">Discuss</a></p><p class="share"><a href="https://x.org">Share</a></p>
+<p class="discuss"><a href="https://x.org">Discuss</a></p>
 <nav class="md-tags"><a class="md-tag" href="../../tags/">attention</a></nav>
 """
 for name, drawn in LATEX.items():
@@ -148,7 +148,6 @@ def test_the_bundle_is_the_post_in_mediums_forms(bundle, manifest):
     assert "<blockquote><strong>How many?</strong></blockquote>" in html
     assert f'A note.<a href="{SITE}posts/crossing/#fn:1">¹</a>' in html
     assert "Menu" not in html
-    assert "Share" not in html
     assert "edit" not in html
 
 

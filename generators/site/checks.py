@@ -261,7 +261,7 @@ def transferred(file: Path) -> int:
 
 def main(arguments: list[str]) -> int:
     """Print problems and weights: 1 when there is a problem or a page too heavy."""
-    site = Path(arguments[0]).resolve() if arguments else ROOT / "site"  # each file under one name
+    site = (Path(arguments[0]) if arguments else ROOT / "site").resolve()  # as those of fonts are
     base = settings()["site_url"]
     wrong = problems(site, base)
     sizes = weights(site, base)
