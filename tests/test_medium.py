@@ -66,7 +66,6 @@ def test_the_bundle_is_the_post_in_mediums_forms(bundle, manifest):
         '<a href="https://github.com/x/y/tree/9f2c86f"><em>9f2c86f</em></a><em>.</em></p>\n'
     )
     assert "Menu" not in html
-    assert "Share" not in html
     assert "edit" not in html
 
 
