@@ -15,7 +15,7 @@ from generators.files import ROOT
 from generators.papers import front_matter, papers
 from generators.site import dates, gather
 
-POSTS = sorted((ROOT / "notes" / "posts").glob("*.md"))
+POSTS = sorted(set((ROOT / "notes" / "posts").glob("*.md")) - {ROOT / "notes/posts/template.md"})
 
 
 def feed(site: Path, base: str) -> Iterator[str]:
@@ -86,7 +86,7 @@ def sitemap(site: Path, base: str) -> Iterator[str]:
 def series(site: Path, base: str) -> Iterator[str]:
     """Posts follow one another as their papers do."""
     order = [paper.stem for paper in papers()]
-    dated = sorted(POSTS, key=lambda post: front_matter(post)["date"])
+    dated = sorted(POSTS, key=lambda post: str(front_matter(post)["date"]))  # a day, or a moment
     stems = [post.stem for post in sorted(dated, key=lambda post: order.index(_about(post)))]
     for part, (stem, after) in enumerate(zip(stems, [*stems[1:], None], strict=True), 1):
         page = _page(site, base, f"{base}posts/{stem}/")
