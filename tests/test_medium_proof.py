@@ -253,6 +253,8 @@ def test_an_unchanged_post_is_not_made_again_and_a_changed_one_is(built, monkeyp
     change(built / "posts" / "crossing" / "index.html", "A remark.", "A word.")
     assert not write_bundles(built, SITE)[0].again
     assert not write_bundles(built, "https://elsewhere.org/")[0].again
+    monkeypatch.setattr(kept.pictures, "DRAWN_BY", "another resvg")
+    assert not write_bundles(built, "https://elsewhere.org/")[0].again
 
 
 # --- The command ---------------------------------------------------------------------------------
