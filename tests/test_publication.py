@@ -209,6 +209,8 @@ def test_a_page_is_as_old_as_what_it_is_made_from() -> None:
         ("notes/p.md", "notes/p.md", []),
         ("papers/p.md", "notes/p.md", ["results/p"]),
         ("claims.md", "docs/claims.md", ["results"]),
+        ("learned.md", "docs/learned.md", ["results"]),
+        ("figures.md", "docs/figures.md", ["results"]),
         ("posts/index.md", "docs/posts/index.md", ["notes/posts"]),
         ("exercises/p.md", "exercises/p.py", ["exercises/answers/p.py"]),
     ):

@@ -48,6 +48,14 @@ from generators.site import (
 )
 
 log = logging.getLogger("mkdocs.hooks.site")
+OVERVIEWS = (  # what llms.txt lists after the notes and posts
+    "papers/index.md",
+    "claims.md",
+    "learned.md",
+    "evidence.md",
+    "figures.md",
+    "guides/index.md",
+)
 SKIP_NOTEBOOKS = "SKIP_NOTEBOOKS"  # set: no notebook is executed, outputs are shown as kept
 
 
@@ -341,7 +349,7 @@ def _texts(config: MkDocsConfig) -> dict[str, str]:
             found[path] = plain.markdown(article, words, build.site.author, whole)
             kind = "Posts" if address.startswith("posts/") else "Notes"
             listed[kind].append(plain.Entry(article.title, base + path, article.description))
-    for address in ("papers/index.md", "claims.md", "evidence.md", "guides/index.md"):
+    for address in OVERVIEWS:
         front = front_matter(ROOT / "docs" / address)
         listed["Optional"].append(
             plain.Entry(front["title"], base + build.urls[address], front["description"])
