@@ -31,7 +31,8 @@ def test_every_figure_stands_once_on_the_page_of_figures(figures):
 
 def test_a_figure_brings_its_files_its_places_and_the_line_that_cites_it(inputs):
     words = {"notes/gpt2/": FIGURE.format("Two ins *one*.", "Then more."), "posts/gpt2/": ""}
-    made = gallery.gallery(only_gpt2(inputs, words), "figures/")
+    fork = replace(only_gpt2(inputs, words), extra={**inputs.extra, "site_name": "A fork"})
+    made = gallery.gallery(fork, "figures/")
     item = made.partition('<li id="gpt2-hint">')[2].partition("</li>")[0]
     for address in (
         "../results/gpt2/hint.svg",
@@ -45,7 +46,7 @@ def test_a_figure_brings_its_files_its_places_and_the_line_that_cites_it(inputs)
     assert "<p>Two ins <em>one</em>.</p>" in item
     assert "Then more" not in item
     assert (
-        f"“Two ins one”. Deep Learning Papers, {inputs.extra['site_url']}figures/#gpt2-hint" in item
+        f"“Two ins one”. A fork, {inputs.extra['site_url']}figures/#gpt2-hint. CC BY 4.0." in item
     )
     assert made.index('id="gpt2-hint"') < made.index(
         'id="gpt2-bugs"'
