@@ -71,9 +71,13 @@ def test_a_number_in_a_finding_keeps_its_marker_and_loses_it_in_the_citation(inp
     assert "“Of 3 &amp; more”" in made
 
 
-def test_a_figure_whose_model_runs_in_the_note_is_found_where_it_runs(figures):
+def test_a_figure_whose_model_runs_in_the_note_is_found_where_it_runs(inputs, figures):
     assert 'href="../notes/gpt2/#explorer"' in figures
-    assert 'href="../posts/gpt2/#figure-explorer"' in figures
+    still = FIGURE.replace("hint", "explorer").format("Found.", "")
+    words = {"notes/gpt2/": still.replace("f:", "l:").replace("/f-", "/l-"), "posts/gpt2/": still}
+    made = gallery.gallery(only_gpt2(inputs, words), "figures/")
+    assert 'href="../notes/gpt2/#explorer"' in made
+    assert 'href="../posts/gpt2/#figure-explorer"' in made
 
 
 def test_data_of_a_second_figure_are_those_of_its_record(inputs):
