@@ -25,6 +25,9 @@ def feed(site: Path, base: str) -> Iterator[str]:
     items = {entry.id: entry.content[0].value for entry in feedparser.parse(raw).entries}
     if sorted(items) != [f"{base}posts/{post.stem}/" for post in POSTS]:
         yield f"the feed has {sorted(items)}"
+    moments = {f"{base}posts/{post.stem}/": str(front_matter(post)["date"]) for post in POSTS}
+    if list(items) != sorted(items, key=moments.get, reverse=True):  # as in the list of posts
+        yield f"the newest post is not first: {list(items)}"
     for address, text in items.items():
         article, told = _page(site, base, address).article, BeautifulSoup(text, "html5lib")
         everything = _words(told)

@@ -365,7 +365,7 @@ def _feed(site: Path, config: MkDocsConfig) -> str:
     def there(address: str) -> bool:
         return address.startswith(base) and (site / unquote(address.removeprefix(base))).is_file()
 
-    for post in _posts(config):
+    for post in sorted(_posts(config), key=lambda post: post.config.date.created, reverse=True):
         if article := build.articles.get(post.file.src_uri):
             page = (site / post.file.dest_uri).read_text(encoding="utf-8")
             items.append(feed.Item(article, portable.full_text(page, article.address, there)))
