@@ -13,6 +13,7 @@ import feedparser
 import feeds
 import pytest
 from bs4 import BeautifulSoup
+from jinja2 import Environment, FileSystemLoader
 
 from generators.files import ROOT
 from generators.site import bib, checks, dates, feed, plain, portable, series, structured
@@ -235,6 +236,26 @@ def test_posts_come_in_the_order_of_the_papers() -> None:
     assert ordered == [early, late, other, alone]
     assert list(series.neighbours(ordered))[1] == (early, late, other)
     assert list(series.neighbours(ordered[:1])) == [(None, early, None)]
+
+
+def test_the_end_of_a_post_writes_every_title_as_text() -> None:
+    posts = [
+        SimpleNamespace(
+            title=title,
+            url=f"posts/{place}/",
+            meta={"about": "R&D", "part": place},
+            canonical_url="",
+        )
+        for place, title in enumerate(("A & B < C", "A &amp; B &lt; C"), 1)  # front matter, heading
+    ]
+    env = Environment(loader=FileSystemLoader(ROOT / "docs" / "overrides"))
+    env.filters["url"] = str
+    env.globals |= {"series": posts, "shares": series.shares}
+    for post in posts:
+        text = env.get_template("partials/post-end.html").render(page=post)
+        assert text.count(">A &amp; B &lt; C<") == 2
+        assert text.count("A%20%26%20B%20%3C%20C") == 4
+        assert text.count("R&amp;D") == 2
 
 
 def test_minutes_count_words_at_the_speed_that_is_said() -> None:
