@@ -307,6 +307,9 @@ def test_llms_txt_has_the_shape_that_its_readers_expect() -> None:
     text = plain.llms("Papers", "In short.", {"Notes": entries})
     assert re.fullmatch(r"# Papers\n\n> In short\.\n\n[^#\n]+\n\n## Notes\n\n(- .+\n)+", text)
     assert "- [T](https://e.org/x/a/index.md): What it is.\n" in text
+    bare = Article(**{**vars(POST), "description": ""})
+    assert plain.markdown(bare, "# T\n\nA.", "N", str).startswith("# T\n\nBy N, 2 January 2026.")
+    assert "(a)\n" in plain.llms("P", "S.", {"Notes": [plain.Entry("T", "a", "")]})
 
 
 @pytest.mark.parametrize(

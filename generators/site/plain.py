@@ -44,8 +44,9 @@ def markdown(article: Article, source: str, author: str, whole: Callable[[str], 
 
     words = links.outside_code(words, settled)
     day = f"{article.published:%d %B %Y}".lstrip("0")
+    summary = f"> {article.description}\n\n" if article.description else ""
     origin = (
-        f"> {article.description}\n\nBy {author}, {day}. With figures, and the record behind each number, at "
+        f"{summary}By {author}, {day}. With figures, and the record behind each number, at "
         f"<{article.address}>. Words and figures are under CC BY 4.0."
     )
     words = _TITLE.sub(lambda title: f"{title[1]}\n\n{origin}", words, count=1)
@@ -75,6 +76,9 @@ def llms(title: str, summary: str, sections: Mapping[str, Sequence[Entry]]) -> s
     """The index that llmstxt.org describes: title, summary, a few words, and sections of links."""
     parts = [f"# {title}", f"> {summary}", ABOUT]
     for name, entries in sections.items():
-        lines = [f"- [{entry.title}]({entry.address}): {entry.description}" for entry in entries]
+        lines = [
+            f"- [{entry.title}]({entry.address}){': ' * bool(entry.description)}{entry.description}"
+            for entry in entries
+        ]
         parts += [f"## {name}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
