@@ -265,6 +265,13 @@ def test_what_has_no_rule_is_an_error_that_names_post_and_element(body, named):
         story_and_payload(f"<h1>T</h1>{body}")
 
 
+def test_a_listing_may_show_a_picture_of_html(tmp_path):
+    shown = '&lt;img src="img/a.png"&gt; or src="img/b.png"'
+    body = f"<h1>T</h1><pre><code>{shown}</code></pre>"
+    folder = write_bundles(site(tmp_path, body), SITE)[0].folder
+    assert shown in (folder / "index.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("limit", ["title", "description"])
 def test_mediums_limits_are_kept(limit):
     body = f"<h1>{'t' * 101}</h1>" if limit == "title" else "<h1>T</h1>"
