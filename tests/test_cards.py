@@ -137,6 +137,11 @@ def test_pages_of_a_paper_show_what_its_note_says_and_else_its_first_figure(inpu
     assert (post.kind, post.by, post.figure) == ("Post", "GPT-2, 2019", unit.figures["hint"])
 
 
+def test_a_card_lies_where_its_address_leads() -> None:
+    assert cards.path("./") == "assets/cards/home.png"
+    assert cards.path("posts/caf%C3%A9/") == "assets/cards/posts-café.png"
+
+
 def test_a_character_that_no_font_has_is_named() -> None:
     with pytest.raises(fonts.MissingCharacter, match="漢"):
         cards.drawing(Card("Note", "漢", "Site"))

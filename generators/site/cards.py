@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from fontTools import ttLib
 
@@ -274,6 +275,13 @@ KINDS = {  # the room that a page stands in -> what it is
     "api": "API",
     "guides": "Guide",
 }
+
+
+def path(url: str) -> str:
+    """Where the card of a page lies in the site, by the page's address as a link has it."""
+    return f"assets/cards/{unquote(url).strip('./').replace('/', '-') or 'home'}.png"
+
+
 _NAMED = re.compile(r"^(?:Code|Exercises|Notebook): | \(\d{4}\)$|: results$")  # the kind says it
 _HEADING = re.compile(r"<h1[^>]*>(.*?)(?:<a |</h1>)", re.DOTALL)
 _FIRST_FIGURE = re.compile(r"<!--f:([\w.]+)-->")

@@ -6,9 +6,10 @@ Problems are collected, so that one build names them all; the last hook fails wh
 import html
 import logging
 import os
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from jinja2 import Environment
 from mkdocs.config.defaults import MkDocsConfig
@@ -265,12 +266,12 @@ def _social(page: Page, config: MkDocsConfig) -> list[str]:
     title = str(page.meta.get("title") or page.title or config.site_name)
     description = str(page.meta.get("description") or config.site_description)
     said = (page.file.src_uri, title, description, page.meta, page.content or "", build.inputs)
-    path = f"assets/cards/{page.url.strip('./').replace('/', '-') or 'home'}.png"
+    path = cards.path(page.url)
     try:
         build.cards[path] = cards.drawing(cards.of_page(*said))
     except ValueError as error:
         build.complain(page.file.src_uri, str(error))
-    card = f"{config.site_url}{path}"
+    card = build.site.address + quote(path)
     return repairs.social(title, description, page.canonical_url or "", card, config.site_name)
 
 
@@ -278,9 +279,10 @@ def _article(page: Page, config: MkDocsConfig, card: str) -> structured.Article 
     """What a note or post is, for machines; None for other pages, and for a note without a date."""
     address, stem = page.file.src_uri, series.stem_of(page)
     post, base = address.startswith("posts/entries/"), build.site.address
-    if not post and not (address.startswith("notes/") and page.meta.get("date")):
+    said = page.config.date.created if post else page.meta.get("date")
+    if not (post or address.startswith("notes/")) or not isinstance(said, date):
         return None
-    published = page.config.date.created.date() if post else page.meta["date"]
+    published = said.date() if isinstance(said, datetime) else said
     above = [("Posts", f"{base}posts/")] if post else [("Papers", f"{base}papers/")]
     if not post and f"papers/{stem}.md" in build.urls:
         above.append((build.papers[stem].name, f"{base}papers/{stem}/"))
@@ -346,7 +348,7 @@ def _texts(config: MkDocsConfig) -> dict[str, str]:
             words = source.read_text(encoding="utf-8")
             words = links.for_site(words, source, "", build.pages_by_file, build.repo)
             path = f"{build.urls[address]}index.md"
-            found[path] = plain.markdown(article, words, build.site.author, whole)
+            found[unquote(path)] = plain.markdown(article, words, build.site.author, whole)
             kind = "Posts" if address.startswith("posts/") else "Notes"
             listed[kind].append(plain.Entry(article.title, base + path, article.description))
     for address in OVERVIEWS:
