@@ -137,6 +137,10 @@ def test_pages_of_a_paper_show_what_its_note_says_and_else_its_first_figure(inpu
     assert (post.kind, post.by, post.figure) == ("Post", "GPT-2, 2019", unit.figures["hint"])
 
 
+def test_a_title_loses_its_tags_and_keeps_its_signs() -> None:
+    assert cards.plain("<em>A</em> &amp; B: p < 0.05, q > 1<!-- x -->") == "A & B: p < 0.05, q > 1"
+
+
 def test_a_card_lies_where_its_address_leads() -> None:
     assert cards.path("./") == "assets/cards/home.png"
     assert cards.path("posts/caf%C3%A9/") == "assets/cards/posts-café.png"

@@ -162,7 +162,7 @@ def _words(
 
 def plain(text: str) -> str:
     """Text without tags and markers, and with spaces that the fonts have."""
-    text = html.unescape(re.sub(r"<!--.*?-->|<[^>]+>", "", text))
+    text = html.unescape(re.sub(r"<!--.*?-->|</?[a-zA-Z][^>]*>", "", text))
     return text.replace(NARROW, "\u2009").strip()
 
 
