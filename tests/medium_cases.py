@@ -81,7 +81,7 @@ def footer() -> str:
     """The site's own, for a bundle takes its commit from there."""
     env = Environment(loader=FileSystemLoader(ROOT / "docs" / "overrides"))
     env.filters["url"] = lambda address: f"../../{address}"
-    config = {"extra": {"name": "N", "commit": "9f2c86f"}, "repo_url": "https://github.com/x/y"}
+    config = {"extra": {"name": "N", "commit": "9f2c86f"}, "repo_url": "https://github.com/x/y/"}
     return env.get_template("partials/footer.html").render(config=config, page=None)
 
 
