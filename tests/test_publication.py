@@ -285,7 +285,8 @@ def test_markdown_keeps_its_numbers_and_loses_its_markers() -> None:
         "<!-- more -->\n\n"
         "<!--f:p.q-->\n\n![Lines](results/p/q.svg)\n\n**They cross.**\n\n<!--/f-->\n\n"
         '<details class="predict" markdown>\n<summary>How many?</summary>\n\nNine.\n\n</details>\n\n'
-        "```html\n<!-- kept --> [kept](kept.md)\n```\n"
+        '| a |\n| --- |\n| 1 |\n{: medium="list"}\n\n'
+        "```html\n<!-- kept --> [kept](kept.md)\n{: .kept }\n```\n"
     )
     text = plain.markdown(POST, source, SITE.author, lambda link: f"https://e.org/x/{link}")
     assert text.startswith(f"# T\n\n> {POST.description}\n\nBy {SITE.author}, 2 January 2026.")
@@ -297,7 +298,7 @@ def test_markdown_keeps_its_numbers_and_loses_its_markers() -> None:
         "![Lines](https://e.org/x/results/p/q.svg)\n\n**They cross.**\n\n**How many?**\n\nNine.\n"
         in text
     )
-    assert "```html\n<!-- kept --> [kept](kept.md)\n```" in text
+    assert "| 1 |\n\n```html\n<!-- kept --> [kept](kept.md)\n{: .kept }\n```" in text
     assert "more" not in text
     assert "details" not in text
 

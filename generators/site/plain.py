@@ -14,6 +14,7 @@ _FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
 _BOX = re.compile(r"^</?(?:details|aside|div)\b[^>]*>[ \t]*$", re.MULTILINE)
+_WISH = re.compile(r"^\{:[^}\n]*\}[ \t]*$", re.MULTILINE)  # what Markdown here makes attributes
 _GAP = re.compile(r"\n{3,}")
 _TITLE = re.compile(r"^(# .+)$", re.MULTILINE)
 _TARGET = re.compile(r"(\]\()([^)\s]+)")
@@ -54,8 +55,8 @@ def markdown(article: Article, source: str, author: str, whole: Callable[[str], 
 
 
 def _unmarked(part: str) -> str:
-    """Without comments, and without the boxes that only a browser can fold."""
-    part = _COMMENT.sub("", part)
+    """Without comments and attributes, and without the boxes that only a browser can fold."""
+    part = _WISH.sub("", _COMMENT.sub("", part))
     return _BOX.sub("", _SUMMARY.sub(r"**\1**", part))
 
 
