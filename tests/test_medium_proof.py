@@ -297,8 +297,9 @@ def test_the_command_checks_without_changing_anything(run, built):
 
 
 def test_the_command_says_what_is_missing(run, built, monkeypatch):
-    monkeypatch.setattr(command, "settings", lambda: {"site_url": "http://x.org/"})
-    assert "https" in run()[1]
+    for given in ({"site_url": "http://x.org/"}, {}):
+        monkeypatch.setattr(command, "settings", lambda given=given: given)
+        assert "https" in run()[1]
     shutil.rmtree(built / "posts" / "crossing")
     assert "no posts" in run()[1]
     (built / "index.html").unlink()
