@@ -323,6 +323,7 @@ def test_llms_txt_has_the_shape_that_its_readers_expect() -> None:
         ("feed.xml", html.escape('<a href="https://e.org/x/nowhere/">'), "leads nowhere"),
         ("feed.xml", html.escape('<img src="a.png">'), "no whole address"),
         ("feed.xml", "<link>https://e.org/x/b/</link>", "leads nowhere"),
+        ("feed.xml", html.escape('<pre>&lt;a href="b.html"&gt;</pre>'), ""),
         ("a.md", "`[a](b.md)` [b](https://e.org/x/#a) <https://other.org/x>", ""),
     ],
 )
