@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 from generators.files import ROOT, write_atomically
@@ -77,6 +78,8 @@ def _note_lacks(path: Path) -> Iterator[str]:
     for key in ("title", "description", "difficulty", "prerequisites", "minutes"):
         if not front.get(key):
             yield f"{_name(path)}: front matter lacks {key}"
+    if not isinstance(front.get("date"), date):
+        yield f"{_name(path)}: front matter lacks date, a day such as 2026-11-27"
     text = path.read_text(encoding="utf-8")
     found = re.findall(r"^## (.+)$", text, re.M)
     if tuple(heading for heading in found if heading in HEADINGS) != HEADINGS:
@@ -189,6 +192,7 @@ difficulty:
 prerequisites: []
 minutes:
 tags: []
+date:
 headlines: []
 ---
 

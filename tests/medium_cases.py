@@ -3,6 +3,9 @@
 import functools
 from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader
+
+from generators.files import ROOT
 from generators.site import medium
 from generators.site.medium import blocks, runs
 from generators.site.medium.emit import payload
@@ -73,6 +76,15 @@ for name, drawn in LATEX.items():
     BODY = BODY.replace(name, drawn)
 
 
+@functools.cache
+def footer() -> str:
+    """The site's own, for a bundle takes its commit from there."""
+    env = Environment(loader=FileSystemLoader(ROOT / "docs" / "overrides"))
+    env.filters["url"] = lambda address: f"../../{address}"
+    config = {"extra": {"name": "N", "commit": "9f2c86f"}, "repo_url": "https://github.com/x/y/"}
+    return env.get_template("partials/footer.html").render(config=config, page=None)
+
+
 def page(body: str = BODY) -> str:
     """A built post."""
     return (
@@ -80,7 +92,7 @@ def page(body: str = BODY) -> str:
         'content="A small Transformer, and 2 of its words.">'
         '<meta property="article:tag" content="attention"></head>'
         f'<body><nav>Menu 7</nav><article class="md-content__inner">{body}</article>'
-        "<footer><p>Built from commit <code>9f2c86f</code></p></footer></body></html>"
+        f"{footer()}</body></html>"
     )
 
 

@@ -15,7 +15,7 @@ from generators.files import ROOT
 from generators.papers import front_matter, papers
 from generators.site import dates, gather
 
-POSTS = sorted((ROOT / "notes" / "posts").glob("*.md"))
+POSTS = sorted(set((ROOT / "notes" / "posts").glob("*.md")) - {ROOT / "notes/posts/template.md"})
 
 
 def feed(site: Path, base: str) -> Iterator[str]:
@@ -25,6 +25,9 @@ def feed(site: Path, base: str) -> Iterator[str]:
     items = {entry.id: entry.content[0].value for entry in feedparser.parse(raw).entries}
     if sorted(items) != [f"{base}posts/{post.stem}/" for post in POSTS]:
         yield f"the feed has {sorted(items)}"
+    moments = {f"{base}posts/{post.stem}/": str(front_matter(post)["date"]) for post in POSTS}
+    if list(items) != sorted(items, key=moments.get, reverse=True):  # as in the list of posts
+        yield f"the newest post is not first: {list(items)}"
     for address, text in items.items():
         article, told = _page(site, base, address).article, BeautifulSoup(text, "html5lib")
         everything = _words(told)
@@ -86,7 +89,7 @@ def sitemap(site: Path, base: str) -> Iterator[str]:
 def series(site: Path, base: str) -> Iterator[str]:
     """Posts follow one another as their papers do."""
     order = [paper.stem for paper in papers()]
-    dated = sorted(POSTS, key=lambda post: front_matter(post)["date"])
+    dated = sorted(POSTS, key=lambda post: str(front_matter(post)["date"]))  # a day, or a moment
     stems = [post.stem for post in sorted(dated, key=lambda post: order.index(_about(post)))]
     for part, (stem, after) in enumerate(zip(stems, [*stems[1:], None], strict=True), 1):
         page = _page(site, base, f"{base}posts/{stem}/")

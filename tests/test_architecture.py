@@ -329,6 +329,7 @@ def test_a_new_unit_is_named_with_everything_that_it_lacks(tmp_path, monkeypatch
         for part in (
             "lacks description",
             "lacks difficulty",
+            "lacks date, a day",
             'nothing under "The idea"',
             "is the empty template",
         ):

@@ -104,8 +104,15 @@ def test_front_matter_says_what_a_card_shows(inputs: Inputs) -> None:
     assert (found.figure, found.crop, found.line) == (svg, (0, 0, 9, 9), page[2])
     with pytest.raises(UnknownName, match=r'did you mean "gpt2\.hint"'):
         cards.of_page(*page, {"card": {"figure": "gpt2.hnt"}}, "", inputs)
-    with pytest.raises(ValueError, match="left, top, width and height"):
-        cards.of_page(*page, {"card": {"figure": "gpt2.hint", "crop": [0, 0, 9]}}, "", inputs)
+    for crop in ([0, 0, 9], [0, 0, 9, 0], [0, -1, 9, 9], "all", 9, ["0", "0", "9", "9"]):
+        with pytest.raises(ValueError, match="left, top, width and height"):
+            cards.of_page(*page, {"card": {"figure": "gpt2.hint", "crop": crop}}, "", inputs)
+    for numbers in (7, ["61 %"], [["61 %"]], {"61 %": "right"}):
+        with pytest.raises(ValueError, match="a number and its words"):
+            cards.of_page(*page, {"card": {"numbers": numbers}}, "", inputs)
+    with pytest.raises(ValueError, match="card is 'hint'"):
+        cards.of_page(*page, {"card": "hint"}, "", inputs)
+    assert cards.of_page(*page, {"card": {"numbers": None}}, "", inputs).numbers == []
 
 
 def test_pages_of_a_paper_show_what_its_note_says_and_else_its_first_figure(inputs: Inputs) -> None:
@@ -128,6 +135,15 @@ def test_pages_of_a_paper_show_what_its_note_says_and_else_its_first_figure(inpu
     assert cards.of_page(*page[:-1], bare).figure == unit.figures["hint"]
     post = cards.of_page("posts/entries/x.md", "T", "D", {"paper": "gpt2"}, "", bare)
     assert (post.kind, post.by, post.figure) == ("Post", "GPT-2, 2019", unit.figures["hint"])
+
+
+def test_a_title_loses_its_tags_and_keeps_its_signs() -> None:
+    assert cards.plain("<em>A</em> &amp; B: p < 0.05, q > 1<!-- x -->") == "A & B: p < 0.05, q > 1"
+
+
+def test_a_card_lies_where_its_address_leads() -> None:
+    assert cards.path("./") == "assets/cards/home.png"
+    assert cards.path("posts/caf%C3%A9/") == "assets/cards/posts-café.png"
 
 
 def test_a_character_that_no_font_has_is_named() -> None:

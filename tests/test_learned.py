@@ -70,6 +70,15 @@ def test_a_new_paper_adds_its_own(inputs):
     assert "Z9" not in rows("findings", verdict="holds")
 
 
+def test_a_study_that_is_not_listed_is_left_out(inputs, page):
+    own = {claim["id"] for claim in inputs.claims if claim["paper"] == "ladder"}
+    assert own & set(ROW.findall(page))
+    units = {stem: unit for stem, unit in inputs.units.items() if stem != "ladder"}
+    rows = ROW.findall(pages.fill(replace(inputs, studies=[], units=units), "learned.md"))
+    assert rows
+    assert not own & set(rows)
+
+
 def test_a_figure_is_looked_for_in_the_note_and_then_among_the_results(inputs):
     def at(stem: str, experiment: str) -> str:
         return learned.figure_of(inputs, {"paper": stem, "experiment": experiment})

@@ -265,6 +265,13 @@ def test_what_has_no_rule_is_an_error_that_names_post_and_element(body, named):
         story_and_payload(f"<h1>T</h1>{body}")
 
 
+def test_a_listing_may_show_a_picture_of_html(tmp_path):
+    shown = '&lt;img src="img/a.png"&gt; or src="img/b.png"'
+    body = f"<h1>T</h1><pre><code>{shown}</code></pre>"
+    folder = write_bundles(site(tmp_path, body), SITE)[0].folder
+    assert shown in (folder / "index.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("limit", ["title", "description"])
 def test_mediums_limits_are_kept(limit):
     body = f"<h1>{'t' * 101}</h1>" if limit == "title" else "<h1>T</h1>"
@@ -393,7 +400,7 @@ HARD = [
 def test_hard_display_formulas_are_drawn_whole():
     for latex, svg in zip(HARD, drawing.formula_svgs(HARD), strict=True):
         assert "<text" not in svg
-        drawing.check_ink(drawing.formula_png(svg, latex), latex, edge=24)
+        drawing.check_ink(pictures.png(drawing.placed(svg, latex)), latex, edge=24)
 
 
 def test_an_unknown_macro_is_refused_by_name():
@@ -404,15 +411,15 @@ def test_an_unknown_macro_is_refused_by_name():
 def test_a_formula_too_wide_for_the_column_is_refused():
     latex = " + ".join(f"x_{{{n}}} y_{{{n}}}" for n in range(40))
     with pytest.raises(NoRule, match="break it into lines"):
-        drawing.formula_png(drawing.formula_svgs([latex])[0], latex)
+        drawing.placed(drawing.formula_svgs([latex])[0], latex)
 
 
 def test_a_clipped_or_blank_picture_is_refused():
     wide = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 20"><rect width="100" height="9"/></svg>'
     with pytest.raises(NoRule, match="cut off"):
-        drawing.check_ink(drawing.png(wide), "wide", edge=12)
+        drawing.check_ink(pictures.png(wide), "wide", edge=12)
     with pytest.raises(NoRule, match="blank"):
-        drawing.check_ink(drawing.png(wide.replace('height="9"', 'height="0"')), "empty", edge=0)
+        drawing.check_ink(pictures.png(wide.replace('height="9"', 'height="0"')), "empty", edge=0)
 
 
 def test_a_figure_has_white_around_it_and_what_hangs_over_its_edge_is_seen():

@@ -253,6 +253,8 @@ def test_an_unchanged_post_is_not_made_again_and_a_changed_one_is(built, monkeyp
     change(built / "posts" / "crossing" / "index.html", "A remark.", "A word.")
     assert not write_bundles(built, SITE)[0].again
     assert not write_bundles(built, "https://elsewhere.org/")[0].again
+    monkeypatch.setattr(kept.pictures, "DRAWN_BY", "another resvg")
+    assert not write_bundles(built, "https://elsewhere.org/")[0].again
 
 
 # --- The command ---------------------------------------------------------------------------------
@@ -295,8 +297,9 @@ def test_the_command_checks_without_changing_anything(run, built):
 
 
 def test_the_command_says_what_is_missing(run, built, monkeypatch):
-    monkeypatch.setattr(command, "settings", lambda: {"site_url": "http://x.org/"})
-    assert "https" in run()[1]
+    for given in ({"site_url": "http://x.org/"}, {}):
+        monkeypatch.setattr(command, "settings", lambda given=given: given)
+        assert "https" in run()[1]
     shutil.rmtree(built / "posts" / "crossing")
     assert "no posts" in run()[1]
     (built / "index.html").unlink()

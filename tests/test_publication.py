@@ -13,6 +13,7 @@ import feedparser
 import feeds
 import pytest
 from bs4 import BeautifulSoup
+from jinja2 import Environment, FileSystemLoader
 
 from generators.files import ROOT
 from generators.site import bib, checks, dates, feed, plain, portable, series, structured
@@ -209,6 +210,8 @@ def test_a_page_is_as_old_as_what_it_is_made_from() -> None:
         ("notes/p.md", "notes/p.md", []),
         ("papers/p.md", "notes/p.md", ["results/p"]),
         ("claims.md", "docs/claims.md", ["results"]),
+        ("learned.md", "docs/learned.md", ["results"]),
+        ("figures.md", "docs/figures.md", ["results"]),
         ("posts/index.md", "docs/posts/index.md", ["notes/posts"]),
         ("exercises/p.md", "exercises/p.py", ["exercises/answers/p.py"]),
     ):
@@ -233,6 +236,26 @@ def test_posts_come_in_the_order_of_the_papers() -> None:
     assert ordered == [early, late, other, alone]
     assert list(series.neighbours(ordered))[1] == (early, late, other)
     assert list(series.neighbours(ordered[:1])) == [(None, early, None)]
+
+
+def test_the_end_of_a_post_writes_every_title_as_text() -> None:
+    posts = [
+        SimpleNamespace(
+            title=title,
+            url=f"posts/{place}/",
+            meta={"about": "R&D", "part": place},
+            canonical_url="",
+        )
+        for place, title in enumerate(("A & B < C", "A &amp; B &lt; C"), 1)  # front matter, heading
+    ]
+    env = Environment(loader=FileSystemLoader(ROOT / "docs" / "overrides"))
+    env.filters["url"] = str
+    env.globals |= {"series": posts, "shares": series.shares}
+    for post in posts:
+        text = env.get_template("partials/post-end.html").render(page=post)
+        assert text.count(">A &amp; B &lt; C<") == 2
+        assert text.count("A%20%26%20B%20%3C%20C") == 4
+        assert text.count("R&amp;D") == 2
 
 
 def test_minutes_count_words_at_the_speed_that_is_said() -> None:
@@ -262,7 +285,8 @@ def test_markdown_keeps_its_numbers_and_loses_its_markers() -> None:
         "<!-- more -->\n\n"
         "<!--f:p.q-->\n\n![Lines](results/p/q.svg)\n\n**They cross.**\n\n<!--/f-->\n\n"
         '<details class="predict" markdown>\n<summary>How many?</summary>\n\nNine.\n\n</details>\n\n'
-        "```html\n<!-- kept --> [kept](kept.md)\n```\n"
+        '| a |\n| --- |\n| 1 |\n{: medium="list"}\n\n'
+        "```html\n<!-- kept --> [kept](kept.md)\n{: .kept }\n```\n"
     )
     text = plain.markdown(POST, source, SITE.author, lambda link: f"https://e.org/x/{link}")
     assert text.startswith(f"# T\n\n> {POST.description}\n\nBy {SITE.author}, 2 January 2026.")
@@ -274,7 +298,7 @@ def test_markdown_keeps_its_numbers_and_loses_its_markers() -> None:
         "![Lines](https://e.org/x/results/p/q.svg)\n\n**They cross.**\n\n**How many?**\n\nNine.\n"
         in text
     )
-    assert "```html\n<!-- kept --> [kept](kept.md)\n```" in text
+    assert "| 1 |\n\n```html\n<!-- kept --> [kept](kept.md)\n{: .kept }\n```" in text
     assert "more" not in text
     assert "details" not in text
 
@@ -284,6 +308,9 @@ def test_llms_txt_has_the_shape_that_its_readers_expect() -> None:
     text = plain.llms("Papers", "In short.", {"Notes": entries})
     assert re.fullmatch(r"# Papers\n\n> In short\.\n\n[^#\n]+\n\n## Notes\n\n(- .+\n)+", text)
     assert "- [T](https://e.org/x/a/index.md): What it is.\n" in text
+    bare = Article(**{**vars(POST), "description": ""})
+    assert plain.markdown(bare, "# T\n\nA.", "N", str).startswith("# T\n\nBy N, 2 January 2026.")
+    assert "(a)\n" in plain.llms("P", "S.", {"Notes": [plain.Entry("T", "a", "")]})
 
 
 @pytest.mark.parametrize(
@@ -296,6 +323,7 @@ def test_llms_txt_has_the_shape_that_its_readers_expect() -> None:
         ("feed.xml", html.escape('<a href="https://e.org/x/nowhere/">'), "leads nowhere"),
         ("feed.xml", html.escape('<img src="a.png">'), "no whole address"),
         ("feed.xml", "<link>https://e.org/x/b/</link>", "leads nowhere"),
+        ("feed.xml", html.escape('<pre>&lt;a href="b.html"&gt;</pre>'), ""),
         ("a.md", "`[a](b.md)` [b](https://e.org/x/#a) <https://other.org/x>", ""),
     ],
 )

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from num2words import num2words
 
 from generators.files import ROOT
 from generators.papers import papers, studies
@@ -31,7 +32,8 @@ def test_every_figure_stands_once_on_the_page_of_figures(figures):
 
 def test_a_figure_brings_its_files_its_places_and_the_line_that_cites_it(inputs):
     words = {"notes/gpt2/": FIGURE.format("Two ins *one*.", "Then more."), "posts/gpt2/": ""}
-    made = gallery.gallery(only_gpt2(inputs, words), "figures/")
+    fork = replace(only_gpt2(inputs, words), extra={**inputs.extra, "site_name": "A fork"})
+    made = gallery.gallery(fork, "figures/")
     item = made.partition('<li id="gpt2-hint">')[2].partition("</li>")[0]
     for address in (
         "../results/gpt2/hint.svg",
@@ -45,7 +47,7 @@ def test_a_figure_brings_its_files_its_places_and_the_line_that_cites_it(inputs)
     assert "<p>Two ins <em>one</em>.</p>" in item
     assert "Then more" not in item
     assert (
-        f"“Two ins one”. Deep Learning Papers, {inputs.extra['site_url']}figures/#gpt2-hint" in item
+        f"“Two ins one”. A fork, {inputs.extra['site_url']}figures/#gpt2-hint. CC BY 4.0." in item
     )
     assert made.index('id="gpt2-hint"') < made.index(
         'id="gpt2-bugs"'
@@ -70,9 +72,13 @@ def test_a_number_in_a_finding_keeps_its_marker_and_loses_it_in_the_citation(inp
     assert "“Of 3 &amp; more”" in made
 
 
-def test_a_figure_whose_model_runs_in_the_note_is_found_where_it_runs(figures):
+def test_a_figure_whose_model_runs_in_the_note_is_found_where_it_runs(inputs, figures):
     assert 'href="../notes/gpt2/#explorer"' in figures
-    assert 'href="../posts/gpt2/#figure-explorer"' in figures
+    still = FIGURE.replace("hint", "explorer").format("Found.", "")
+    words = {"notes/gpt2/": still.replace("f:", "l:").replace("/f-", "/l-"), "posts/gpt2/": still}
+    made = gallery.gallery(only_gpt2(inputs, words), "figures/")
+    assert 'href="../notes/gpt2/#explorer"' in made
+    assert 'href="../posts/gpt2/#figure-explorer"' in made
 
 
 def test_data_of_a_second_figure_are_those_of_its_record(inputs):
@@ -102,10 +108,9 @@ def test_the_home_page_says_how_many_papers_are_whole(inputs):
         }
         return pages.fill(replace(inputs, units=units, records={}, claims=[]), "index.md")
 
-    assert "Fourteen papers, none of them whole so far." in home({"resnet": "draft"})
-    assert "Fourteen papers, two of them whole so far." in home(
-        {"resnet": "whole", "gpt1": "whole"}
-    )
+    listed = f"{num2words(len(papers())).capitalize()} papers, "
+    assert f"{listed}none of them whole so far." in home({"resnet": "draft"})
+    assert f"{listed}two of them whole so far." in home({"resnet": "whole", "gpt1": "whole"})
 
 
 def test_the_glossary_is_sorted_and_has_no_word_twice():

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from fontTools import ttLib
 
@@ -161,7 +162,7 @@ def _words(
 
 def plain(text: str) -> str:
     """Text without tags and markers, and with spaces that the fonts have."""
-    text = html.unescape(re.sub(r"<!--.*?-->|<[^>]+>", "", text))
+    text = html.unescape(re.sub(r"<!--.*?-->|</?[a-zA-Z][^>]*>", "", text))
     return text.replace(NARROW, "\u2009").strip()
 
 
@@ -274,6 +275,13 @@ KINDS = {  # the room that a page stands in -> what it is
     "api": "API",
     "guides": "Guide",
 }
+
+
+def path(url: str) -> str:
+    """Where the card of a page lies in the site, by the page's address as a link has it."""
+    return f"assets/cards/{unquote(url).strip('./').replace('/', '-') or 'home'}.png"
+
+
 _NAMED = re.compile(r"^(?:Code|Exercises|Notebook): | \(\d{4}\)$|: results$")  # the kind says it
 _HEADING = re.compile(r"<h1[^>]*>(.*?)(?:<a |</h1>)", re.DOTALL)
 _FIRST_FIGURE = re.compile(r"<!--f:([\w.]+)-->")
@@ -290,7 +298,7 @@ def of_page(
     """The card of a page; `address` is its source's, below docs/.
 
     Raises:
-        ValueError: its front matter names no figure of ours, or a crop that is none.
+        ValueError: its front matter names no figure of ours, or a crop or numbers that are none.
     """
     room, stem = address.split("/")[0], address.split("/")[-1].partition(".")[0]
     units = {unit.stem: unit for unit in [*inputs.papers, *inputs.studies]}
@@ -318,7 +326,8 @@ def _of_unit(unit: Paper, inputs: Inputs, room: str) -> Mapping[str, Any]:
     if said is None:
         first = _FIRST_FIGURE.search(own.note)
         return {"figure": first[1]} if first else {}
-    return {"numbers": said["numbers"]} if room == "results" and said.get("numbers") else said
+    only = room == "results" and isinstance(said, Mapping) and said.get("numbers")
+    return {"numbers": only} if only else said
 
 
 def _by(unit: Paper, inputs: Inputs, post: bool) -> str:
@@ -333,15 +342,31 @@ def _shown(said: Mapping[str, Any], unit: Paper | None, inputs: Inputs) -> dict[
         for stem, each in inputs.units.items()
         for name, svg in each.figures.items()
     }
-    figure, crop = str(said.get("figure", "")), tuple(said.get("crop", ()))
+    if not isinstance(said, Mapping):
+        raise ValueError(f"card is {said!r}; it wants a figure with a crop, or numbers")
+    figure, crop, numbers = (said.get(key) or () for key in ("figure", "crop", "numbers"))
+    figure = str(figure or "")
     if figure and "." not in figure and unit:
         figure = f"{unit.stem}.{figure}"
     if figure and figure not in figures:
         raise UnknownName("figure of a card", figure, figures)
-    if crop and (len(crop) != 4 or min(crop) < 0 or min(crop[2:]) == 0):
-        raise ValueError(f"crop of a card is {list(crop)}; it wants left, top, width and height")
+    if crop and not (_lists(crop, int | float, 4) and min(crop) >= 0 < min(crop[2:])):
+        raise ValueError(f"crop of a card is {crop}; it wants left, top, width and height")
+    if numbers and not (
+        isinstance(numbers, list) and all(_lists(pair, object, 2) for pair in numbers)
+    ):
+        raise ValueError(f"numbers of a card are {numbers}; each wants a number and its words")
     return {
         "figure": figures.get(figure, ""),
-        "crop": crop,
-        "numbers": [(str(number), str(words)) for number, words in said.get("numbers", ())],
+        "crop": tuple(crop),
+        "numbers": [(str(number), str(words)) for number, words in numbers],
     }
+
+
+def _lists(value: object, kind: Any, count: int) -> bool:
+    """Whether YAML had a list of so many values of a kind."""
+    return (
+        isinstance(value, list)
+        and len(value) == count
+        and all(isinstance(each, kind) for each in value)
+    )

@@ -106,7 +106,7 @@ def read(site: Path) -> dict[str, Page]:
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _TARGET = re.compile(r"\]\(([^)\s]+)\)|<(https?:[^>\s]+)>")
-_IN_FEED = re.compile(r"<(?:link|guid)>([^<]+)<|(?:href|src)=\"([^\"]+)\"")
+_IN_FEED = re.compile(r"<(?:link|guid)>([^<]+)<|<\w[^<>]*\s(?:href|src)=\"([^\"]+)\"")
 
 
 def texts(site: Path) -> Iterator[Page]:

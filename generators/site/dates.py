@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from generators.files import ROOT
 
 # Pages whose numbers come from every record, and lists of other pages.
-SUMMARIES = {"index.md", "papers/index.md", "claims.md", "evidence.md"}
+SUMMARIES = {"index.md", "papers/index.md", "claims.md", "learned.md", "evidence.md", "figures.md"}
 LISTS = {"posts/index.md": "notes/posts", "tags.md": "notes"}
 
 
@@ -21,7 +21,7 @@ def git(*arguments: str, root: Path = ROOT) -> str:
     """What git says; nothing where there is no repository, no commit or no git."""
     command = ["git", "-C", str(root), "-c", "core.quotepath=off", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -133,7 +133,6 @@ def covered(file: str) -> set[str]:
 # Mathematics: KaTeX's own fonts, subset after all pages exist.
 
 KATEX = PACKAGES / "katex" / "dist"
-_FACES = re.compile(r"@font-face\{[^}]*\}")
 _OTHER_FORMATS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("[^"]*"\)')
 _DRAWN = re.compile(r'<span class="katex-html" aria-hidden="true">')
 _PIECE = re.compile(

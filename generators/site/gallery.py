@@ -100,9 +100,9 @@ def cited(inputs: Inputs, key: str, said: str) -> str:
     """The line that goes under a figure on a slide: author, title, site, address, licence."""
     stem, _, name = key.partition(".")
     title = re.sub("<!--.*?-->|[*`$]", "", said) or alt_text(key)
-    site, author = inputs.extra.get("site_url", ""), inputs.extra.get("name", "")
-    where = f"{site}figures/#{stem}-{name}"
-    return esc(f"{author}: “{title.rstrip('.')}”. Deep Learning Papers, {where}. CC BY 4.0.")
+    site, address, author = (inputs.extra.get(key, "") for key in ("site_name", "site_url", "name"))
+    where = f"{address}figures/#{stem}-{name}"
+    return esc(f"{author}: “{title.rstrip('.')}”. {site}, {where}. CC BY 4.0.")
 
 
 def _inline(markdown: str) -> str:

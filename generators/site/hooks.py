@@ -6,9 +6,10 @@ Problems are collected, so that one build names them all; the last hook fails wh
 import html
 import logging
 import os
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from jinja2 import Environment
 from mkdocs.config.defaults import MkDocsConfig
@@ -48,6 +49,14 @@ from generators.site import (
 )
 
 log = logging.getLogger("mkdocs.hooks.site")
+OVERVIEWS = (  # what llms.txt lists after the notes and posts
+    "papers/index.md",
+    "claims.md",
+    "learned.md",
+    "evidence.md",
+    "figures.md",
+    "guides/index.md",
+)
 SKIP_NOTEBOOKS = "SKIP_NOTEBOOKS"  # set: no notebook is executed, outputs are shown as kept
 
 
@@ -257,12 +266,12 @@ def _social(page: Page, config: MkDocsConfig) -> list[str]:
     title = str(page.meta.get("title") or page.title or config.site_name)
     description = str(page.meta.get("description") or config.site_description)
     said = (page.file.src_uri, title, description, page.meta, page.content or "", build.inputs)
-    path = f"assets/cards/{page.url.strip('./').replace('/', '-') or 'home'}.png"
+    path = cards.path(page.url)
     try:
         build.cards[path] = cards.drawing(cards.of_page(*said))
     except ValueError as error:
         build.complain(page.file.src_uri, str(error))
-    card = f"{config.site_url}{path}"
+    card = build.site.address + quote(path)
     return repairs.social(title, description, page.canonical_url or "", card, config.site_name)
 
 
@@ -270,9 +279,10 @@ def _article(page: Page, config: MkDocsConfig, card: str) -> structured.Article 
     """What a note or post is, for machines; None for other pages, and for a note without a date."""
     address, stem = page.file.src_uri, series.stem_of(page)
     post, base = address.startswith("posts/entries/"), build.site.address
-    if not post and not (address.startswith("notes/") and page.meta.get("date")):
+    said = page.config.date.created if post else page.meta.get("date")
+    if not (post or address.startswith("notes/")) or not isinstance(said, date):
         return None
-    published = page.config.date.created.date() if post else page.meta["date"]
+    published = said.date() if isinstance(said, datetime) else said
     above = [("Posts", f"{base}posts/")] if post else [("Papers", f"{base}papers/")]
     if not post and f"papers/{stem}.md" in build.urls:
         above.append((build.papers[stem].name, f"{base}papers/{stem}/"))
@@ -338,10 +348,10 @@ def _texts(config: MkDocsConfig) -> dict[str, str]:
             words = source.read_text(encoding="utf-8")
             words = links.for_site(words, source, "", build.pages_by_file, build.repo)
             path = f"{build.urls[address]}index.md"
-            found[path] = plain.markdown(article, words, build.site.author, whole)
+            found[unquote(path)] = plain.markdown(article, words, build.site.author, whole)
             kind = "Posts" if address.startswith("posts/") else "Notes"
             listed[kind].append(plain.Entry(article.title, base + path, article.description))
-    for address in ("papers/index.md", "claims.md", "evidence.md", "guides/index.md"):
+    for address in OVERVIEWS:
         front = front_matter(ROOT / "docs" / address)
         listed["Optional"].append(
             plain.Entry(front["title"], base + build.urls[address], front["description"])
@@ -357,7 +367,7 @@ def _feed(site: Path, config: MkDocsConfig) -> str:
     def there(address: str) -> bool:
         return address.startswith(base) and (site / unquote(address.removeprefix(base))).is_file()
 
-    for post in _posts(config):
+    for post in sorted(_posts(config), key=lambda post: post.config.date.created, reverse=True):
         if article := build.articles.get(post.file.src_uri):
             page = (site / post.file.dest_uri).read_text(encoding="utf-8")
             items.append(feed.Item(article, portable.full_text(page, article.address, there)))

@@ -22,7 +22,7 @@ def own(claim: Mapping[str, Any]) -> bool:
 
 def findings(inputs: Inputs, page: str) -> str:
     """What we said ourselves, and what held."""
-    held = [claim for claim in inputs.claims if own(claim) and claim["verdict"] == "holds"]
+    held = [claim for claim in _listed(inputs) if own(claim) and claim["verdict"] == "holds"]
     return _table(inputs, held, page, "Findings of ours") or "None yet."
 
 
@@ -53,7 +53,13 @@ def beliefs(inputs: Inputs, page: str) -> str:
 
 def _judged(inputs: Inputs, kind: str, *words: str) -> Claims:
     """Claims of a kind with one of these verdicts."""
-    return [c for c in inputs.claims if c.get("kind") == kind and c["verdict"] in words]
+    return [c for c in _listed(inputs) if c.get("kind") == kind and c["verdict"] in words]
+
+
+def _listed(inputs: Inputs) -> Claims:
+    """Claims of what mkdocs.yml lists: a fork may leave out a paper and keep its records."""
+    stems = {unit.stem for unit in [*inputs.papers, *inputs.studies]}
+    return [claim for claim in inputs.claims if claim["paper"] in stems]
 
 
 def _fold(inputs: Inputs, claims: Claims, page: str, label: str) -> str:

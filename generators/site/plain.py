@@ -14,6 +14,7 @@ _FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
 _BOX = re.compile(r"^</?(?:details|aside|div)\b[^>]*>[ \t]*$", re.MULTILINE)
+_WISH = re.compile(r"^\{:[^}\n]*\}[ \t]*$", re.MULTILINE)  # what Markdown here makes attributes
 _GAP = re.compile(r"\n{3,}")
 _TITLE = re.compile(r"^(# .+)$", re.MULTILINE)
 _TARGET = re.compile(r"(\]\()([^)\s]+)")
@@ -44,8 +45,9 @@ def markdown(article: Article, source: str, author: str, whole: Callable[[str], 
 
     words = links.outside_code(words, settled)
     day = f"{article.published:%d %B %Y}".lstrip("0")
+    summary = f"> {article.description}\n\n" if article.description else ""
     origin = (
-        f"> {article.description}\n\nBy {author}, {day}. With figures, and the record behind each number, at "
+        f"{summary}By {author}, {day}. With figures, and the record behind each number, at "
         f"<{article.address}>. Words and figures are under CC BY 4.0."
     )
     words = _TITLE.sub(lambda title: f"{title[1]}\n\n{origin}", words, count=1)
@@ -53,8 +55,8 @@ def markdown(article: Article, source: str, author: str, whole: Callable[[str], 
 
 
 def _unmarked(part: str) -> str:
-    """Without comments, and without the boxes that only a browser can fold."""
-    part = _COMMENT.sub("", part)
+    """Without comments and attributes, and without the boxes that only a browser can fold."""
+    part = _WISH.sub("", _COMMENT.sub("", part))
     return _BOX.sub("", _SUMMARY.sub(r"**\1**", part))
 
 
@@ -75,6 +77,9 @@ def llms(title: str, summary: str, sections: Mapping[str, Sequence[Entry]]) -> s
     """The index that llmstxt.org describes: title, summary, a few words, and sections of links."""
     parts = [f"# {title}", f"> {summary}", ABOUT]
     for name, entries in sections.items():
-        lines = [f"- [{entry.title}]({entry.address}): {entry.description}" for entry in entries]
+        lines = [
+            f"- [{entry.title}]({entry.address}){': ' * bool(entry.description)}{entry.description}"
+            for entry in entries
+        ]
         parts += [f"## {name}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"

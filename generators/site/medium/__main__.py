@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--check", action="store_true", help="change nothing; fail naming what is not the post"
     )
     chosen = parser.parse_args(arguments)
-    site, address = chosen.site, str(settings()["site_url"])
+    site, address = chosen.site, str(settings().get("site_url") or "")
     if not (site / "index.html").is_file():
         return _fail(f"there is no built site in {site}; `nox -s site` builds it, bundles included")
     if not posts(site):

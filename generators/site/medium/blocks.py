@@ -405,9 +405,5 @@ def _topics(soup: BeautifulSoup) -> list[str]:
 
 def _commit(soup: BeautifulSoup) -> tuple[str, str]:
     """The commit that the page says it was built from, and the address of its files."""
-    named = soup.find(string=re.compile(r"Built from commit\s*$"))
-    code = named.find_next("code") if named else None
-    edit = soup.select_one("a.md-content__button[href*='/edit/']")
-    commit = code.get_text(strip=True) if code else ""
-    repository = str(edit["href"]).partition("/edit/")[0] if edit else ""
-    return commit, f"{repository}/tree/{commit}" if commit and repository else ""
+    named = soup.select_one("footer a[href*='/tree/'] code")
+    return (named.get_text(strip=True), str(named.parent["href"])) if named else ("", "")

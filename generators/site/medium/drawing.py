@@ -6,14 +6,14 @@ import json
 import re
 import subprocess
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
 
 from generators.files import ROOT, Damaged, digest, read_sealed, write_sealed
+from generators.palette import light
 from generators.site.medium.runs import NoRule
-from generators.site.pictures import png
+from generators.site.pictures import Drawing, made
 from generators.site.tex import node
 
 WIDTH = 1400  # twice Medium's column of 700
@@ -77,8 +77,8 @@ def _mathjax(formulas: Sequence[str]) -> list[str]:
     return json.loads(run.stdout)
 
 
-def formula_png(svg: str, latex: str) -> bytes:
-    """A drawn formula in the middle of a white strip.
+def placed(svg: str, latex: str) -> str:
+    """A drawn formula in the middle of a white strip, as SVG.
 
     Raises:
         NoRule: it would have to be smaller than 16 px in Medium's column.
@@ -95,16 +95,15 @@ def formula_png(svg: str, latex: str) -> bytes:
     inner = (
         re.sub(r"^<svg[^>]*>", "", svg).removesuffix("</svg>").replace("currentColor", "#16181c")
     )
-    placed = (
+    inside = (
         f'<svg x="{(WIDTH - across) / 2:.2f}" y="{MARGIN}" width="{across:.2f}" '
         f'height="{down:.2f}" viewBox="{x} {y} {width} {height}" overflow="visible">{inner}</svg>'
     )
     tall = round(down + 2 * MARGIN)
-    whole = (
+    return (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'width="{WIDTH}" height="{tall}" viewBox="0 0 {WIDTH} {tall}">{placed}</svg>'
+        f'width="{WIDTH}" height="{tall}" viewBox="0 0 {WIDTH} {tall}">{inside}</svg>'
     )
-    return png(whole, WIDTH)
 
 
 def with_margin(svg: str) -> str:
@@ -166,17 +165,14 @@ def draw(
     formulas = [text for kind, text in sources if kind == "formula"]
     svgs = dict(zip(formulas, formula_svgs(formulas), strict=True))
 
-    def drawn(source: tuple[str, str]) -> bytes:
-        kind, name = source
-        if kind == "formula":
-            picture, edge = formula_png(svgs[name], name), 24
-        else:
-            picture, edge = png(with_margin(figures[name]), WIDTH), EDGE // 2
-        check_ink(picture, name, edge)
-        return picture
-
-    with ThreadPoolExecutor() as pool:  # most of it is outside of Python
-        return dict(zip(sources, pool.map(drawn, sources), strict=True))
+    wholes = [
+        placed(svgs[name], name) if kind == "formula" else with_margin(figures[name])
+        for kind, name in sources
+    ]
+    drawn = dict(zip(sources, made([Drawing(light(svg), WIDTH) for svg in wholes]), strict=True))
+    for (kind, name), picture in drawn.items():
+        check_ink(picture, name, 24 if kind == "formula" else EDGE // 2)
+    return drawn
 
 
 def picture_name(kind: str, source: str, svg: str = "") -> str:

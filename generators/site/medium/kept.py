@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterable
 from pathlib import Path
 
+from generators import palette
 from generators.files import ROOT, Damaged, digest, read_sealed, write_sealed
 from generators.site import pictures
 from generators.site.medium.drawing import version
@@ -13,12 +14,10 @@ CACHE = ROOT / ".cache" / "medium"
 
 def key(page: str, site_url: str, drawings: Iterable[bytes]) -> str:
     """A digest of all that a bundle depends on: the page, its figures, this package, what draws."""
-    parts = [page, site_url, version(), *(digest(drawing) for drawing in drawings)]
-    for file in sorted(Path(__file__).parent.iterdir()):
-        if file.is_file():
-            parts.append(digest(file.read_bytes()))
-    parts.append(digest(Path(pictures.__file__).read_bytes()))
-    return digest("\n".join(parts))
+    parts = [page, site_url, version(), pictures.DRAWN_BY, *map(digest, drawings)]
+    ours = [file for file in sorted(Path(__file__).parent.iterdir()) if file.is_file()]
+    ours += [Path(module.__file__) for module in (pictures, palette)]
+    return digest("\n".join([*parts, *(digest(file.read_bytes()) for file in ours)]))
 
 
 def read(name: str, wanted: str) -> dict[str, bytes] | None:

@@ -133,9 +133,9 @@ def _preview(story_html: str, manifest: dict[str, Any], base: str) -> str:
 
     def sized(match: re.Match[str]) -> str:
         width, height = sizes[match[1]]
-        return f'src="img/{match[1]}" width="{width}" height="{height}" loading="lazy"'
+        return f'<img src="img/{match[1]}" width="{width}" height="{height}" loading="lazy"'
 
-    preview = story_html.replace(f'src="{base}', 'src="img/')
-    preview = re.sub(r'src="img/([^"]+)"', sized, preview)
+    # With the tag's name, for a listing may show such an attribute: in text, `<` is written `&lt;`.
+    preview = re.sub(rf'<img src="{re.escape(base)}([^"]+)"', sized, story_html)
     preview = preview.replace("<h4>", '<p class="subtitle">', 1).replace("</h4>", "</p>", 1)
     return re.sub(r"(</?)h1>", r"\1h2>", preview).replace("<pre ", '<pre tabindex="0" ')
