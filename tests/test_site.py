@@ -95,12 +95,16 @@ FAILING = '# %% [markdown]\n# # Fails\n\n# %%\n1 + 1\n\n# %%\nraise RuntimeError
 
 
 def make_mistakes(project: Path) -> None:
-    """One of each kind, on the page about the author and in a notebook."""
+    """One of each kind, on the page about the author, in a notebook and in a post."""
     page = project / "docs" / "about.md"
     page.write_text(page.read_text(encoding="utf-8") + MISTAKES, encoding="utf-8")
     notebook = project / "docs" / "notebooks" / "transformer.py"
     notebook.parent.mkdir()
     notebook.write_text(FAILING, encoding="utf-8")
+    post = project / "notes" / "posts" / "resnet.md"
+    lines = post.read_text(encoding="utf-8").split("\n")
+    kept = [line for line in lines if not line.startswith("description:")]
+    post.write_text("\n".join(kept), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -112,6 +116,7 @@ def make_mistakes(project: Path) -> None:
         r"docs/about\.md:\d+: .*transformer\.translation\.acuracy",
         r"about/index\.html: loads https://cdn\.example\.com/x\.js from another host",
         r"about/index\.html: \.\./claims/#no-such-claim: there is no #no-such-claim",
+        r"posts/entries/resnet\.md: a post needs a description",
         r"docs/notebooks/transformer\.py: cell 3 failed:(.|\n)*on purpose",
     ],
 )

@@ -185,6 +185,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if address.startswith(("notes/", "posts/entries/")):
         paper = build.papers.get(Path(address).stem) if address.startswith("notes/") else None
         markdown = render.introduced(markdown, paper, page.meta, build.repo)
+        if address.startswith("posts/") and not page.meta.get("description"):
+            build.complain(address, "a post needs a description; on Medium it is the subtitle")
     source = build.sources.get(address, ROOT / "docs" / address)
     markdown = links.for_site(markdown, source, address, build.pages_by_file, build.repo)
     return render.expand(markdown, render.Place(page.url, build.inputs, build.commit, build.repo))
