@@ -39,7 +39,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def page(note: str, url: str = "notes/demo/") -> str:
     """A note as it comes to stand on the site, with the Markdown extensions of the site that matter here."""
-    place = render.Place(url, SimpleNamespace(papers=(), records={}), "abc", "https://example.org/repo")
+    place = render.Place(
+        url, SimpleNamespace(papers=(), records={}), "abc", "https://example.org/repo"
+    )
     words = render.expand(note, place).replace("site:", "../../")
     made = markdown.markdown(words, extensions=["attr_list", "md_in_html", "tables"])
     return repairs.repaired(f"<head></head><body>{made}</body>")
