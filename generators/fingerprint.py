@@ -41,11 +41,8 @@ def parts(function: Callable[..., Any]) -> tuple[dict[str, str], dict[str, str]]
         address = f"{module}.{name}"
         if address in definitions:
             continue
-        node = _definition(module, name)
-        if node is None:
-            raise CannotFollow(f"{module} defines no {name} at its top level")
-        definitions[address] = digest(_meaning(node))
-        for root, reached in _reached(module, node):
+        definitions[address], reads = _read(module, name)
+        for root, reached in reads:
             if root in ROOMS:
                 waiting.append(reached)
             elif (library := PIN_OF.get(root, root)) in pins():
@@ -77,6 +74,12 @@ def _top_level(module: str) -> dict[str, ast.stmt]:
     return found
 
 
+def forget() -> None:
+    """Read the sources anew: they have changed."""
+    _top_level.cache_clear()
+    _read.cache_clear()
+
+
 def _names_bound_by(statement: ast.stmt) -> Iterator[str]:
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         yield statement.name
@@ -89,8 +92,13 @@ def _names_bound_by(statement: ast.stmt) -> Iterator[str]:
         yield from (alias.asname or alias.name.partition(".")[0] for alias in statement.names)
 
 
-def _definition(module: str, name: str) -> ast.stmt | None:
-    return _top_level(module).get(name)
+@functools.cache  # hundreds of runs share most of their definitions
+def _read(module: str, name: str) -> tuple[str, tuple[tuple[str, tuple[str, str]], ...]]:
+    """The hash of one definition, and what it reaches."""
+    node = _top_level(module).get(name)
+    if node is None:
+        raise CannotFollow(f"{module} defines no {name} at its top level")
+    return digest(_meaning(node)), tuple(_reached(module, node))
 
 
 def _reached(module: str, definition: ast.stmt) -> Iterator[tuple[str, tuple[str, str]]]:

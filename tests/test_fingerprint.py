@@ -86,11 +86,11 @@ def test_a_name_that_cannot_be_followed_is_an_error_with_its_place(project, monk
     if "import toy" in new:
         project.edit(EXPERIMENTS, 'return {"worst": 0.0}', 'return {"worst": vars(toy)["x"]}')
     monkeypatch.setattr(fingerprint, "ROOT", project.root)
-    fingerprint._top_level.cache_clear()
+    fingerprint.forget()
     run = types.SimpleNamespace(__module__="generators.experiments.toy", __qualname__="constant")
     with pytest.raises(fingerprint.CannotFollow, match=r"toy\.py:\d+"):
         fingerprint.parts(run)
-    fingerprint._top_level.cache_clear()
+    fingerprint.forget()
 
 
 def test_settings_seeds_aside_and_stages_beneath_count_too():

@@ -405,11 +405,11 @@ def meaning_after(tmp_path, monkeypatch):
     def meaning(old: str = "", new: str = "") -> str:
         assert not old or text.count(old) == 1, old
         edited.write_text(text.replace(old, new) if old else text, encoding="utf-8")
-        fingerprint._top_level.cache_clear()
+        fingerprint.forget()
         return fingerprint.fingerprint(EXPERIMENTS["translation"].run)
 
     yield meaning
-    fingerprint._top_level.cache_clear()
+    fingerprint.forget()
 
 
 @pytest.mark.parametrize(
