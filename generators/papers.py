@@ -90,4 +90,9 @@ def front_matter(path: Path) -> dict[str, Any]:
     head, _, rest = path.read_text(encoding="utf-8").partition("---\n")
     if head.strip() or not rest:
         return {}
-    return yaml.safe_load(rest.partition("\n---")[0]) or {}
+    return dict(_parsed(rest.partition("\n---")[0]))
+
+
+@functools.cache  # of each number on each page we ask which papers are planned
+def _parsed(head: str) -> dict[str, Any]:
+    return yaml.safe_load(head) or {}
